@@ -1,0 +1,1 @@
+"""The core of Workflow Orchestrator: plain Python that knows no Dagster."""

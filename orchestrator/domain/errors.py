@@ -1,0 +1,159 @@
+"""Every error the product raises on purpose, one sentence each. All share `OrchestratorError`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class OrchestratorError(Exception):
+    """Base of every error with a message written for the person who has to act on it."""
+
+
+class SettingsError(OrchestratorError):
+    """One or more environment variables are missing or malformed; the message has a line for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class SpecError(OrchestratorError):
+    """A spec cannot be used; the message has one `file:line: where: what` line per problem."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class InputError(OrchestratorError):
+    """The inputs of a launch do not fit the spec's `inputs:`."""
+
+
+class MissingVariable(OrchestratorError):
+    """A `${NAME}` in the spec has no value in the environment."""
+
+    def __init__(self, *, names: Sequence[str], where: str) -> None:
+        listed = ", ".join(names)
+        super().__init__(f"{where}: environment variable not set: {listed}; set it where the workers run")
+        self.names = tuple(names)
+
+
+class IllegalTransition(OrchestratorError):
+    """A state change that the state machine does not allow; nothing was changed."""
+
+    def __init__(self, *, what: str, from_status: str, to_status: str) -> None:
+        super().__init__(f"{what} is {from_status} and cannot become {to_status}")
+        self.from_status = from_status
+        self.to_status = to_status
+
+
+class NotFound(OrchestratorError):
+    """A row that the caller named does not exist."""
+
+    def __init__(self, *, kind: str, id: str) -> None:
+        super().__init__(f"no {kind} with id {id!r}; `orchestrator list` shows the workflows there are")
+        self.kind = kind
+        self.id = id
+
+
+class StoreError(OrchestratorError):
+    """The database cannot be reached, is not migrated, or gave up after retries."""
+
+
+class GitError(OrchestratorError):
+    """A git command failed.
+
+    Attributes:
+        command: the git subcommand (`fetch`, `worktree`, …).
+        exit_code: git's own, or None where it never ran to its end.
+        stderr: what git said, masked, its last 2,000 characters.
+    """
+
+    def __init__(self, message: str, *, command: str, exit_code: int | None = None, stderr: str = "") -> None:
+        super().__init__(message)
+        self.command = command
+        self.exit_code = exit_code
+        self.stderr = stderr
+
+
+class GitTimeout(GitError):
+    """A git command passed its deadline and was killed with its whole process group."""
+
+
+class GitUnreachable(GitError):
+    """A repository cannot be reached or read: wrong address, no access, no network."""
+
+
+class GitRefNotFound(GitError):
+    """The ref that a spec names does not exist in the repository (or the repository is empty)."""
+
+
+class GitUrlRefused(GitError):
+    """A repository address with a transport or form that could run commands."""
+
+
+class RefMoved(GitError):
+    """A compare-and-swap on a ref failed: somebody else moved it."""
+
+
+class AgentError(OrchestratorError):
+    """The agent could not do what was asked. `kind` is the bounded `error_type` of metrics and events."""
+
+    kind = "error"
+
+
+class AgentStartError(AgentError):
+    """The agent program is missing or did not become ready."""
+
+    kind = "start"
+
+
+class AgentCrashed(AgentError):
+    """The agent process ended unasked."""
+
+    kind = "crashed"
+
+    def __init__(self, message: str, *, exit_code: int | None, uptime_ms: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.uptime_ms = uptime_ms
+
+
+class AgentTimeout(AgentError):
+    """Start, query or stop took longer than its setting allows."""
+
+    kind = "timeout"
+
+
+class AgentProtocolError(AgentError):
+    """The agent answered something that is not the Agent Client Protocol."""
+
+    kind = "protocol"
+
+
+class AgentRefused(AgentError):
+    """The agent ended its turn without doing it: refusal, turn or token limit."""
+
+    kind = "refused"
+
+
+class CheckFailed(OrchestratorError):
+    """A blocking check of a Work failed; no Checkpoint was made."""
+
+    def __init__(self, *, work: str, check: str, exit_code: int | None, output: str) -> None:
+        ended = "timed out" if exit_code is None else f"exit code {exit_code}"
+        super().__init__(f'work "{work}": blocking check "{check}" failed ({ended})')
+        self.check = check
+        self.output = output
+
+
+class WorkTimeout(OrchestratorError):
+    """A Work ran longer than its `timeout`."""
+
+
+class SpecChanged(OrchestratorError):
+    """The current spec has other Works than the one the Workflow was created with."""
+
+
+class LaunchError(OrchestratorError):
+    """The running system did not take a launch."""
