@@ -96,6 +96,10 @@ class RefMoved(GitError):
     """A compare-and-swap on a ref failed: somebody else moved it."""
 
 
+class GitLocked(GitError):
+    """Another process holds the lock of a Workflow's trees or of a mirror, and did not let go in time."""
+
+
 class AgentError(OrchestratorError):
     """The agent could not do what was asked. `kind` is the bounded `error_type` of metrics and events."""
 
@@ -132,9 +136,19 @@ class AgentProtocolError(AgentError):
 
 
 class AgentRefused(AgentError):
-    """The agent ended its turn without doing it: refusal, turn or token limit."""
+    """The agent ended its turn without doing it: refusal, turn or token limit, an error of its provider.
+
+    Attributes:
+        stop_reason: the protocol's word for it, or `error`.
+        text: what the agent had said until then, markdown.
+    """
 
     kind = "refused"
+
+    def __init__(self, message: str, *, stop_reason: str = "refusal", text: str = "") -> None:
+        super().__init__(message)
+        self.stop_reason = stop_reason
+        self.text = text
 
 
 class CheckFailed(OrchestratorError):
@@ -153,6 +167,10 @@ class WorkTimeout(OrchestratorError):
 
 class SpecChanged(OrchestratorError):
     """The current spec has other Works than the one the Workflow was created with."""
+
+
+class ProcessFailed(OrchestratorError):
+    """A process of the system did not come up, or ended unasked."""
 
 
 class LaunchError(OrchestratorError):

@@ -57,7 +57,7 @@ WORKFLOW_TRANSITIONS: Mapping[WorkflowStatus, frozenset[WorkflowStatus]] = {
     _W.CREATED: frozenset({_W.READY, _W.FAILED, _W.CANCELLED}),
     _W.READY: frozenset({_W.RUNNING, _W.FAILED, _W.CANCELLED}),
     _W.RUNNING: frozenset({_W.COMPLETED, _W.FAILED, _W.PAUSED, _W.CANCELLED}),
-    # PAUSED -> PAUSED, FAILED -> PAUSED and COMPLETED -> PAUSED are roll backs; `check_workflow_transition` demands the reason.
+    # To PAUSED from PAUSED, FAILED and COMPLETED are roll backs; `check_workflow_transition` demands the reason.
     _W.PAUSED: frozenset({_W.RUNNING, _W.CANCELLED, _W.PAUSED}),
     _W.FAILED: frozenset({_W.RUNNING, _W.CANCELLED, _W.PAUSED}),
     _W.COMPLETED: frozenset({_W.PAUSED}),
@@ -90,14 +90,18 @@ ENDED = frozenset({WorkflowStatus.COMPLETED, WorkflowStatus.FAILED, WorkflowStat
 def check_workflow_transition(
     workflow_id: str, from_status: WorkflowStatus, to_status: WorkflowStatus, reason: PauseReason | None = None
 ) -> None:
-    """Raise `IllegalTransition` unless the change is one of the table's; PAUSED needs a reason, nothing else takes one."""
+    """Raise `IllegalTransition` unless the change is in the table; PAUSED needs a reason, nothing else takes one."""
     if to_status not in WORKFLOW_TRANSITIONS[from_status]:
         raise IllegalTransition(what=f"workflow {workflow_id}", from_status=from_status, to_status=to_status)
     if (to_status is WorkflowStatus.PAUSED) != (reason is not None):
         raise IllegalTransition(
             what=f"workflow {workflow_id} (reason {reason or 'missing'})", from_status=from_status, to_status=to_status
         )
-    if to_status is WorkflowStatus.PAUSED and from_status is not WorkflowStatus.RUNNING and reason is not PauseReason.ROLLBACK:
+    if (
+        to_status is WorkflowStatus.PAUSED
+        and from_status is not WorkflowStatus.RUNNING
+        and reason is not PauseReason.ROLLBACK
+    ):
         raise IllegalTransition(
             what=f"workflow {workflow_id} (reason {reason})", from_status=from_status, to_status=to_status
         )

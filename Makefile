@@ -1,0 +1,55 @@
+# Everything a person or CI calls. Needs git, make and Python >= 3.11 with venv; nothing needs root or a service.
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST_WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check bench lock schema screenshots clean
+
+help: ## Show what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: .venv/.ready ## Make the environment in .venv, from the locked and hashed requirements
+
+# uv installs the 150 packages in seconds; where it cannot reach the index as pip is set up to, pip does it in two minutes.
+.venv/.ready: requirements.lock requirements-setup.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-setup.lock
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --require-hashes -r requirements.lock \
+	  || $(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+demo: setup ## Run a real workflow through the running system and print what came of it
+	@$(BIN)/python -m demo
+
+up: setup ## Run the whole system and leave it running; the UI is on port 3001
+	@$(BIN)/orchestrator up
+
+test: setup ## All tests, on real git, PostgreSQL and agents
+	@$(BIN)/pytest -q -n $(PYTEST_WORKERS) --dist worksteal
+
+check: setup ## Lint, types, import contracts, specs
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/orchestrator validate
+	@$(BIN)/dg check yaml
+	@$(BIN)/dg check defs
+
+bench: setup ## Print every published figure, both sides of each ratio in one run
+	@$(BIN)/python -m bench
+
+lock: setup ## Resolve the dependencies anew, with hashes and without the name of any index
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header --no-strip-extras -q -o requirements.lock
+
+schema: setup ## Write docs/workflow.schema.json, the JSON schema of a spec for editors
+	@$(BIN)/python -m orchestrator.spec.schema_file
+
+screenshots: setup ## Take the pictures of README and docs from the real UI in a headless browser
+	@$(BIN)/python -m docs.screenshots
+
+clean: ## Remove what setup and runs have made here
+	rm -rf .venv .orchestrator .parts

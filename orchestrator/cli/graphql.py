@@ -1,0 +1,93 @@
+"""Launch through the running system's GraphQL, as the UI does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from orchestrator.domain.errors import LaunchError
+from orchestrator.spec.load import parse_document
+from orchestrator.spec.resolve import parse_inputs
+
+TIMEOUT_S = 60.0
+# As the code location names it in the job's metadata.
+SPEC_METADATA = "orchestrator/spec"
+
+_JOBS = """
+query Jobs { repositoriesOrError {
+  __typename
+  ... on RepositoryConnection { nodes { name location { name } pipelines { name } } }
+  ... on PythonError { message }
+} }
+"""
+_DOCUMENT = """
+query Document($selector: PipelineSelector!) { pipelineOrError(params: $selector) {
+  __typename
+  ... on Pipeline { metadataEntries { label ... on TextMetadataEntry { text } } }
+  ... on PythonError { message }
+} }
+"""
+_LAUNCH = """
+mutation Launch($params: ExecutionParams!) { launchRun(executionParams: $params) {
+  __typename
+  ... on LaunchRunSuccess { run { runId } }
+  ... on RunConfigValidationInvalid { errors { message } }
+  ... on PythonError { message }
+  ... on UnauthorizedError { message }
+  ... on PipelineNotFoundError { message }
+} }
+"""
+
+
+def launch(url: str, name: str, texts: Mapping[str, str]) -> str:
+    """Launch the job `name` with inputs given as text, and return its run id.
+
+    Raises:
+        InputError: the inputs do not fit the spec; nothing was launched.
+        LaunchError: the system is not there, has no such workflow, or refused.
+    """
+    selector = _find(url, name)
+    document = _ask(url, _DOCUMENT, {"selector": selector}, "pipelineOrError")
+    text = next((entry["text"] for entry in document["metadataEntries"] if entry["label"] == SPEC_METADATA), None)
+    if text is None:
+        raise LaunchError(f'job "{name}" is no workflow; `orchestrator validate` lists those there are')
+    inputs = parse_inputs(parse_document(text), texts)
+    params = {"selector": selector, "runConfigData": inputs}
+    answer = _ask(url, _LAUNCH, {"params": params}, "launchRun")
+    return str(answer["run"]["runId"])
+
+
+def _find(url: str, name: str) -> dict[str, str]:
+    nodes = _ask(url, _JOBS, {}, "repositoriesOrError")["nodes"]
+    jobs = {pipeline["name"]: node for node in nodes for pipeline in node["pipelines"]}
+    if name not in jobs:
+        known = ", ".join(sorted(job for job in jobs if not job.startswith("__"))) or "none"
+        raise LaunchError(f'no workflow "{name}" in the running system at {url}; there are: {known}')
+    node = jobs[name]
+    return {
+        "pipelineName": name,
+        "repositoryName": node["name"],
+        "repositoryLocationName": node["location"]["name"],
+    }
+
+
+def _ask(url: str, query: str, variables: Mapping[str, Any], field: str) -> dict[str, Any]:
+    """The one field that the query asks for; its error forms become `LaunchError`."""
+    try:
+        response = httpx.post(f"{url}/graphql", json={"query": query, "variables": variables}, timeout=TIMEOUT_S)
+        response.raise_for_status()
+        body = response.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise LaunchError(
+            f"the running system does not answer at {url} ({error}); start it with `orchestrator up`, or use --local"
+        ) from error
+    if body.get("errors"):
+        raise LaunchError(f"{url}: {body['errors'][0]['message']}")
+    answer: dict[str, Any] = body["data"][field]
+    if "message" in answer:
+        raise LaunchError(str(answer["message"]).strip())
+    if answer.get("errors"):
+        raise LaunchError("; ".join(problem["message"] for problem in answer["errors"]))
+    return answer

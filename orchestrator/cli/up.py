@@ -1,0 +1,44 @@
+"""`orchestrator up`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import click
+import yaml
+
+from orchestrator.cli import context
+from orchestrator.engine.files import write_whole
+from orchestrator.ops.instance import instance_environment, prepare_instance
+from orchestrator.ops.processes import LOCATION, System, free_port, programs
+
+
+@click.command("up")
+def command() -> None:
+    """Run the whole system on this machine: code server, webserver, daemon, operations server. Ctrl-C ends it."""
+    settings = context.start()
+    with context.open_store(settings, migrate=True):
+        pass
+    home = prepare_instance(settings)
+    code_port = free_port()
+    workspace = home / "workspace.yaml"
+    server = {"host": "127.0.0.1", "port": code_port, "location_name": LOCATION}
+    write_whole(workspace, yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    system = System(
+        programs(settings, workspace=workspace, code_port=code_port),
+        environment=instance_environment(settings),
+        log_folder=settings.orchestrator_home / "logs",
+    )
+    try:
+        system.start()
+        click.echo(f"UI          http://127.0.0.1:{settings.dagster_ui_port}")
+        click.echo(f"operations  http://127.0.0.1:{settings.port}/health")
+        click.echo(f"logs        {settings.orchestrator_home / 'logs'}")
+        click.echo("ready; Ctrl-C ends it")
+        system.watch(stop)
+    finally:
+        system.stop(timeout_s=settings.shutdown_timeout_ms / 1000)

@@ -1,0 +1,69 @@
+"""Start the agent of a Work and see it stopped, whatever happens in between."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from orchestrator.agents import AgentSession, AgentStart, agent_environment, profile_of, start_agent
+from orchestrator.domain.events import EventType
+from orchestrator.engine import workspace
+from orchestrator.engine.run import WorkRun
+from orchestrator.spec.inputs import as_environment
+from orchestrator.spec.variables import substitute
+from orchestrator.store import Transaction
+
+
+@contextmanager
+def open_agent(run: WorkRun) -> Iterator[AgentSession]:
+    """The agent of this Work, ready for its first query; gone, with all it started, when the block is left."""
+    settings = run.engine.settings
+    start = AgentStart(
+        profile=profile_of(run.work.provider, run.work.command or ()),
+        model=run.work.model,
+        workspace=run.workspace,
+        home=workspace.agent_home(settings.workflow_root_path, run.workflow.id),
+        env=environment(run),
+        metadata={"correlationId": run.workflow.correlation_id},
+        start_timeout_ms=run.remaining_ms(settings.agent_start_timeout_ms),
+        query_timeout_ms=settings.agent_query_timeout_ms,
+        stop_timeout_ms=settings.agent_stop_timeout_ms,
+        pass_fds=(run.lock.fd,),
+    )
+    with start_agent(start) as agent:
+        _started(run, agent)
+        try:
+            yield agent
+        finally:
+            _event(run, EventType.AGENT_STOPPED, {"pid": agent.pid, "provider": agent.provider})
+
+
+def environment(run: WorkRun) -> dict[str, str]:
+    """What the agent and the Work's checks see: an allow-list, what the spec gives, the inputs, the chain's ids."""
+    given = {name: substitute(value, os.environ) for name, value in run.work.agent_env.items()}
+    return agent_environment(
+        given={**given, **as_environment(run.plan.inputs)},
+        correlation_id=run.workflow.correlation_id,
+        workflow_id=run.workflow.id,
+    )
+
+
+def _started(run: WorkRun, agent: AgentSession) -> None:
+    def write(tx: Transaction) -> None:
+        tx.set_session(run.row.id, agent.session_id)
+        tx.add_event(
+            EventType.AGENT_STARTED,
+            workflow_id=run.workflow.id,
+            work_id=run.row.id,
+            context={"pid": agent.pid, "provider": agent.provider, "model": agent.model},
+            duration_ms=agent.start_duration_ms,
+        )
+
+    run.engine.store.write(write)
+
+
+def _event(run: WorkRun, event: EventType, context: dict[str, object]) -> None:
+    run.engine.store.write(
+        lambda tx: tx.add_event(event, workflow_id=run.workflow.id, work_id=run.row.id, context=context)
+    )

@@ -1,0 +1,80 @@
+"""The start of a Workflow: its WorkTrees, then RUNNING."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from orchestrator.domain.errors import IllegalTransition, MissingVariable
+from orchestrator.domain.states import WorkflowStatus
+from orchestrator.engine.engine import Engine
+from orchestrator.engine.facts import BaseCommits
+from orchestrator.git import Mirror, TreeLock, WorkTree, branch_names
+from orchestrator.spec.resolve import Plan
+from orchestrator.spec.variables import missing_variables, substitute
+from orchestrator.store.rows import NewWorkTree, WorkflowRow
+
+_UNFINISHED = frozenset({WorkflowStatus.READY, WorkflowStatus.PAUSED, WorkflowStatus.FAILED})
+
+
+def begin(engine: Engine, workflow: WorkflowRow, plan: Plan, lock: TreeLock) -> Iterator[BaseCommits]:
+    """Bring the Workflow to RUNNING, from wherever it stands; the first time its WorkTrees are made.
+
+    Raises:
+        MissingVariable: a `${NAME}` of the spec is not set; nothing was started.
+        IllegalTransition: it has ended.
+    """
+    missing = missing_variables(plan, os.environ)
+    if missing:
+        raise MissingVariable(names=missing, where=f'workflow "{plan.workflow}"')
+    status = workflow.status
+    if status is WorkflowStatus.CREATED:
+        yield BaseCommits(commits=_prepare(engine, workflow.id, plan, lock))
+        engine.store.write(lambda tx: tx.change_workflow(workflow.id, WorkflowStatus.READY))
+        status = WorkflowStatus.READY
+    if status in _UNFINISHED:
+        engine.store.write(lambda tx: tx.change_workflow(workflow.id, WorkflowStatus.RUNNING))
+    elif status is not WorkflowStatus.RUNNING:
+        raise IllegalTransition(what=f"workflow {workflow.id}", from_status=status, to_status=WorkflowStatus.RUNNING)
+
+
+def open_trees(engine: Engine, plan: Plan, lock: TreeLock) -> dict[str, WorkTree]:
+    """The Workflow's WorkTrees by the Git's name."""
+    urls = {git.name: substitute(git.url, os.environ) for git in plan.gits}
+    branches = branch_names(lock.workflow_id, urls)
+    return {
+        name: WorkTree(mirror=Mirror.open(url, engine.git), lock=lock, name=name, branch=branches[name])
+        for name, url in urls.items()
+    }
+
+
+def _prepare(engine: Engine, workflow_id: str, plan: Plan, lock: TreeLock) -> dict[str, str]:
+    """Make every WorkTree, or none: what was made before one failed is removed again."""
+    trees = open_trees(engine, plan, lock)
+    made: list[WorkTree] = []
+    commits: dict[str, str] = {}
+    try:
+        for git in plan.gits:
+            tree = trees[git.name]
+            tree.mirror.update()
+            commits[git.name] = tree.mirror.resolve(git.ref)
+            made.append(tree)
+            tree.add(commits[git.name])
+    except Exception:
+        for tree in made:
+            tree.remove()
+        raise
+    rows = [
+        NewWorkTree(
+            workflow_id=workflow_id,
+            git=git.name,
+            url=git.url,
+            ref=git.ref,
+            path=str(trees[git.name].path),
+            branch=trees[git.name].refs.branch,
+            base_commit=commits[git.name],
+        )
+        for git in plan.gits
+    ]
+    engine.store.write(lambda tx: [tx.record_worktree(row) for row in rows])
+    return commits

@@ -1,0 +1,77 @@
+"""What the use cases need of the outside, opened once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.domain.events import Event
+from orchestrator.git import GitCommand, GitSettings
+from orchestrator.observe.log import get_logger
+from orchestrator.settings import Settings
+from orchestrator.store import Store, open_store
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """The parts that the use cases work with. Safe to share between threads."""
+
+    settings: Settings
+    store: Store
+    git: GitSettings
+
+
+def open_engine(settings: Settings) -> Engine:
+    """Open the store (its tables must exist) and say where git works."""
+    return Engine(settings=settings, store=open_settings_store(settings), git=git_settings(settings))
+
+
+def open_settings_store(settings: Settings) -> Store:
+    """The store that the settings name; every event it commits is logged."""
+    return open_store(
+        settings.database_url,
+        pool_min=settings.database_pool_min,
+        pool_max=settings.database_pool_max,
+        connection_timeout_ms=settings.database_connection_timeout_ms,
+        announce=log_events,
+    )
+
+
+def git_settings(settings: Settings) -> GitSettings:
+    """How git is run under these settings; each command is logged at DEBUG."""
+    return GitSettings(
+        root=settings.git_root_path,
+        worktree_root=settings.worktree_root_path,
+        timeout_ms=settings.git_command_timeout_ms,
+        clone_depth=settings.git_clone_depth,
+        observe=_log_git,
+    )
+
+
+def log_events(events: Sequence[Event]) -> None:
+    """One INFO line an event, after its transaction: what the log says has happened."""
+    for event in events:
+        _log.info(
+            str(event.type),
+            message=_sentence(event),
+            correlationId=event.correlation_id,
+            workflowId=event.workflow_id,
+            workId=event.work_id,
+            taskId=event.task_id,
+            duration=event.duration_ms,
+            context=dict(event.context),
+        )
+
+
+def _sentence(event: Event) -> str:
+    said = {"previousStatus", "newStatus"} <= event.context.keys()
+    if said:
+        return f"{event.workflow}: {event.context['previousStatus']} -> {event.context['newStatus']}"
+    named = [event.workflow, *(event.context.get(name) for name in ("work", "task"))]
+    return f"{event.type} {'/'.join(str(name) for name in named if name)}".rstrip()
+
+
+def _log_git(command: GitCommand) -> None:
+    _log.debug("GitCommand", message=command.line, duration=round(command.duration_ms), failed=command.failed)

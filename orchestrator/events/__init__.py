@@ -1,0 +1,6 @@
+"""The bus: carries the events of the store's outbox to their handlers, at least once, in the order of each Workflow."""
+
+from orchestrator.events.handlers import Handler
+from orchestrator.events.relay import Relay
+
+__all__ = ["Handler", "Relay"]

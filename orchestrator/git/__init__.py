@@ -1,0 +1,23 @@
+"""The one place that runs git: mirrors, worktrees, checkpoint commits, rescue refs."""
+
+from orchestrator.git.command import GitCommand, GitSettings
+from orchestrator.git.locks import TreeLock, tree_lock
+from orchestrator.git.mirror import Mirror, remote_head
+from orchestrator.git.refs import branch_names
+from orchestrator.git.trash import empty_trash
+from orchestrator.git.urls import check_ref, check_url
+from orchestrator.git.worktree import WorkTree
+
+__all__ = [
+    "GitCommand",
+    "GitSettings",
+    "Mirror",
+    "TreeLock",
+    "WorkTree",
+    "branch_names",
+    "check_ref",
+    "check_url",
+    "empty_trash",
+    "remote_head",
+    "tree_lock",
+]

@@ -1,0 +1,160 @@
+"""The one place where a git process starts: clean environment, own process group, deadline, masked errors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from git.cmd import Git
+
+from orchestrator.domain.errors import GitError, GitTimeout
+from orchestrator.git.urls import mask
+
+_DRAIN_SECONDS = 5.0
+_STDERR_KEPT = 2_000
+
+# What a git process may inherit: how to find programs, and how this machine reaches others.
+_INHERITED = frozenset(
+    {
+        *("PATH", "TMPDIR", "SSH_AUTH_SOCK"),
+        *("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH"),
+    }
+)
+
+_IDENTITY = {"NAME": "Workflow Orchestrator", "EMAIL": "orchestrator@localhost"}
+_FIXED: Mapping[str, str] = {
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    # An agent can write refs/replace/*: they would show us other content under a commit's name.
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    # Wins over every configuration, that of a hostile repository included.
+    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
+    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=30",
+    "GIT_SSH_VARIANT": "ssh",
+    **{f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in _IDENTITY.items()},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitCommand:
+    """One git process that ended, for metrics and DEBUG logs.
+
+    Attributes:
+        name: the subcommand (`fetch`, `update-ref`, …), a bounded set.
+        line: the command line, masked; paths and refs, never credentials.
+        duration_ms: from start to end, wall time.
+        failed: it ended with another exit code than 0, or passed its deadline.
+    """
+
+    name: str
+    line: str
+    duration_ms: float
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitSettings:
+    """Where repositories live and how long git may take.
+
+    Attributes:
+        root: the mirrors; absolute.
+        worktree_root: the worktrees, one folder per Workflow; absolute.
+        timeout_ms: wall deadline of every single git command.
+        clone_depth: commits of history in a mirror; 0 is all.
+        observe: called after each command, in the thread that ran it; must not raise.
+    """
+
+    root: Path
+    worktree_root: Path
+    timeout_ms: int = 120_000
+    clone_depth: int = 0
+    observe: Callable[[GitCommand], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """Runs git in one folder with one environment. Safe to share between threads: each command is a process of its own.
+
+    Attributes:
+        environment: variables beside the fixed and the inherited ones: `GIT_DIR`, `GIT_INDEX_FILE`, …
+        held_fds: locks that the git process inherits: should we be killed, they stay held until it has ended too.
+    """
+
+    settings: GitSettings
+    folder: Path
+    environment: Mapping[str, str]
+    held_fds: tuple[int, ...] = ()
+
+    def run(self, *args: str, stdin: str = "") -> str:
+        """What git wrote to stdout, decoded so that any file name survives the way back (`surrogateescape`).
+
+        Raises `GitTimeout` at the deadline, with the whole process group killed, and `GitError` for a failure.
+        """
+        line = mask("git " + " ".join(args))
+        started = time.monotonic()
+        failed = True
+        try:
+            stdout, stderr, exit_code = self._perform(args, stdin)
+            failed = exit_code != 0
+        finally:
+            if self.settings.observe is not None:
+                duration_ms = (time.monotonic() - started) * 1000
+                self.settings.observe(GitCommand(name=args[0], line=line, duration_ms=duration_ms, failed=failed))
+        if failed:
+            said = mask(stderr)[-_STDERR_KEPT:].strip()
+            raise GitError(
+                f"{line[:300]}: exit code {exit_code}: {said}", command=args[0], exit_code=exit_code, stderr=said
+            )
+        return stdout
+
+    def _perform(self, args: tuple[str, ...], stdin: str) -> tuple[str, str, int]:
+        environment = {**_FIXED, **self.environment}
+        # GitPython adds to os.environ and cannot take away from it; `env -u` can, and shows names only, never values.
+        unwanted = [name for name in os.environ if name not in _INHERITED and name not in environment]
+        started = Git(self.folder).execute(
+            ["env", *(f"-u{name}" for name in unwanted), "git", *args],
+            istream=subprocess.PIPE,
+            as_process=True,
+            env=environment,
+            start_new_session=True,
+            pass_fds=self.held_fds,
+        )
+        process = cast("subprocess.Popen[bytes]", started.proc)
+        try:
+            stdout, stderr = process.communicate(
+                stdin.encode(errors="surrogateescape"), timeout=self.settings.timeout_ms / 1000
+            )
+        except subprocess.TimeoutExpired as error:
+            raise GitTimeout(
+                f"{mask(' '.join(args))[:300]}: killed at its deadline of {self.settings.timeout_ms} ms",
+                command=args[0],
+            ) from error
+        finally:
+            if process.returncode is None:
+                _kill_group(process)
+        return stdout.decode(errors="surrogateescape"), stderr.decode(errors="replace"), process.returncode
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    # macOS answers EPERM for a group whose leader has just ended.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        # Reaps it and closes the pipes; a grandchild that left the session may hold them open, so not for ever.
+        process.communicate(timeout=_DRAIN_SECONDS)
+    except subprocess.TimeoutExpired:
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()

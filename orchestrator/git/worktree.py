@@ -1,0 +1,232 @@
+"""One WorkTree: the files of one Git for one Workflow, on a branch of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from orchestrator.domain.errors import GitError
+from orchestrator.domain.ids import SAFE_ID
+from orchestrator.git.admin import AdminFolder
+from orchestrator.git.command import Runner
+from orchestrator.git.control import discard
+from orchestrator.git.locks import TreeLock
+from orchestrator.git.mirror import Mirror
+from orchestrator.git.refs import BRANCHES, NONE, RefNames, hidden_of, rescues_of
+from orchestrator.git.staging import checkout, clean, stage
+from orchestrator.git.trash import throw_away
+
+
+class WorkTree:
+    """The files of one Git for one Workflow; only the holder of the Workflow's lock can have one.
+
+    Every method raises `GitError`, and `RefMoved` where another process moved the branch meanwhile. Each may be
+    killed at any point and called again.
+    """
+
+    def __init__(self, *, mirror: Mirror, lock: TreeLock, name: str, branch: str | None = None) -> None:
+        """`name` is the Git's in the spec; `branch` without `refs/heads/`, see `branch_names`."""
+        if not SAFE_ID.match(name):
+            raise GitError(f"git name {name[:100]!r} cannot be a folder's name", command="check")
+        self.mirror = mirror
+        self.name = name
+        self.refs = RefNames(workflow_id=lock.workflow_id, name=name, branch=branch or f"{BRANCHES}{lock.workflow_id}")
+        self.path = mirror.settings.worktree_root / lock.workflow_id / name
+        self._lock = lock
+        self._control = mirror.control
+        unique = f"{lock.workflow_id}-{name}"
+        # Written by git in one step when a checkout is complete, where no agent reaches: its presence is the proof.
+        self._index = self._control.path / "index" / unique
+        self._admin = AdminFolder(
+            path=self._control.mirror_path / "worktrees" / unique, tree=self.path, branch=self.refs.head
+        )
+
+    def add(self, base: str) -> None:
+        """Make the tree at commit `base`, or find it as it was left; no agent may run in it.
+
+        A branch that exists already (resumed Workflow, removed tree) is checked out where it stands, not at `base`.
+        """
+        self._control.share_config()
+        self._remove_stale_locks()
+        head, kept_base = self._control.find(self.refs.head, self.refs.base)
+        if head and kept_base and self._index.exists() and self._is_folder():
+            self._admin.mend(self._index)
+            return
+        moves = [] if head else [f"create {self.refs.head} {base}"]
+        if not (head and kept_base):
+            moves.append(f"update {self.refs.base} {base}")
+        if moves:
+            self._move_refs(*moves)
+        self._index.unlink(missing_ok=True)
+        if not self._is_folder():
+            discard(self.path)
+            self.path.mkdir(parents=True)
+        checkout(self._runner, head or base)
+        self._admin.settle(self._index)
+
+    def head(self) -> str:
+        """The commit the agent's HEAD is at; the branch's where it is at none."""
+        _, head = self._heads()
+        return head
+
+    def snapshot(self, *, work: str, task: str, message: str) -> str:
+        """Keep everything in the tree as a commit on a hidden ref, its parent where HEAD is; no branch moves.
+
+        The parent itself where nothing changed since.
+        """
+        _, parent = self._heads()
+        commit = self._commit(self._stage(), message, parent)
+        self._move_refs(f"update {self.refs.task(work, task)} {commit}")
+        return commit
+
+    def commit_checkpoint(self, *, parent: str, message: str, trailers: Mapping[str, str]) -> str:
+        """Everything since `parent`, the last Checkpoint's commit (or the base), as one commit on the branch.
+
+        `parent` itself where the tree is the same. Commits of the agent's own are squashed into it and stay
+        reachable on a hidden ref. HEAD ends on the branch. `trailers` holds `Checkpoint-Id`.
+        """
+        branch, head = self._heads()
+        agents_branch = self._agents_branch()
+        trailer_lines = "\n".join(f"{key}: {value}" for key, value in trailers.items())
+        commit = self._commit(self._stage(), f"{message.strip()}\n\n{trailer_lines}\n", parent)
+        moves = [f"update {self.refs.head} {commit} {branch or NONE}"]
+        kept = self.refs.agent(trailers["Checkpoint-Id"])
+        if head != parent:
+            moves.append(f"update {kept} {head}")
+        if branch not in {None, head, parent}:
+            moves.append(f"update {kept}-branch {branch}")
+        if agents_branch:
+            # In the shared mirror it would deny this name to the agent of every later Workflow.
+            moves.append(f"delete {agents_branch} {head}")
+        self._move_refs(*moves)
+        self._admin.settle(self._index)
+        return commit
+
+    def find_checkpoint(self, checkpoint_id: str) -> str | None:
+        """The commit of a Checkpoint, where it was made; looks at the branch beyond its base."""
+        wanted = "%(trailers:key=Checkpoint-Id,valueonly,separator=%x2C)"
+        listed = self._control.runner().run(
+            "log", "--first-parent", f"--format=%H {wanted}", f"{self.refs.base}..{self.refs.head}", "--"
+        )
+        for line in listed.splitlines():
+            commit, _, found = line.partition(" ")
+            if found == checkpoint_id:
+                return commit
+        return None
+
+    def undo_checkpoint(self, *, commit: str, back_to: str) -> None:
+        """Take a Checkpoint's commit off the branch again; the files stay as they are."""
+        self._move_refs(f"update {self.refs.head} {back_to} {commit}")
+
+    def rescue(self, ref_id: str, *, since: str) -> str | None:
+        """Keep on a rescue ref what the tree holds beyond commit `since`; None where that is nothing.
+
+        A rescue under the same id before stays reachable, as a parent of the new one.
+        """
+        branch, head = self._heads()
+        tree = self._stage()
+        (since_tree,) = self._control.find(f"{since}^{{tree}}")
+        if tree == since_tree and all(self._within(commit, since) for commit in (head, branch) if commit):
+            return None
+        ref = self.refs.rescue(ref_id)
+        (before,) = self._control.find(ref)
+        others = [commit for commit in (branch, before) if commit and not self._within(commit, head)]
+        commit = self._commit(tree, f"Rescued from {self.refs.branch}: {ref_id}\n", head, *others)
+        self._move_refs(f"update {ref} {commit} {before or NONE}")
+        return commit
+
+    def restore(self, commit: str, *, branch_at: str | None = None) -> None:
+        """Files and index exactly at `commit`, HEAD on the branch, the branch at `branch_at` (default: `commit`).
+
+        Ignored files stay; what is neither tracked nor ignored goes (`rescue` it before).
+        """
+        (branch,) = self._control.find(self.refs.head)
+        self._move_refs(f"update {self.refs.head} {branch_at or commit} {branch or NONE}")
+        self._check_folder()
+        checkout(self._runner, commit)
+        clean(self._runner, self.path)
+        self._admin.settle(self._index)
+
+    def remove(self) -> str | None:
+        """Take the tree and its branch away; the rescue commit where there was work beyond the branch.
+
+        The files only move into the trash, which `empty_trash` deletes: that can take half a minute.
+        """
+        (branch,) = self._control.find(self.refs.head)
+        rescued = None
+        if branch and self._index.exists() and self._is_folder():
+            rescued = self.rescue("removed", since=branch)
+        throw_away(self.path, self.mirror.settings)
+        self._admin.remove()
+        self._index.unlink(missing_ok=True)
+        if branch:
+            self._move_refs(f"update {self.refs.removed} {branch}", f"delete {self.refs.head} {branch}")
+        if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
+            self.path.parent.rmdir()
+        return rescued
+
+    @cached_property
+    def _runner(self) -> Runner:
+        return self._control.tree_runner(tree=self.path, index=self._index, held_fds=(self._lock.fd,))
+
+    def _move_refs(self, *instructions: str) -> None:
+        self._control.move_refs(*instructions, held_fds=(self._lock.fd,))
+
+    def _heads(self) -> tuple[str | None, str]:
+        """The branch's commit (None: the agent deleted it), and that of the agent's HEAD."""
+        names = (self._admin.head() or self.refs.head, self.refs.head, self.refs.base)
+        at_head, branch, base = self._control.find(*(f"{name}^{{commit}}" for name in names))
+        head = at_head or branch or base
+        if head is None:
+            raise self._missing()
+        return branch, head
+
+    def _agents_branch(self) -> str | None:
+        """The branch that the agent made and is on; never one of a Workflow."""
+        ref = self._admin.head() or ""
+        if not ref.startswith("refs/heads/") or ref.startswith(f"refs/heads/{BRANCHES}"):
+            return None
+        (commit,) = self._control.find(ref)
+        return ref if commit else None
+
+    def _stage(self) -> str:
+        # What an agent's git found in a planted alternate was never written here, and would be lost with the alternate.
+        self._control.share_config()
+        self._check_folder()
+        if not self._index.exists():
+            raise self._missing()
+        return stage(self._runner, self.path)
+
+    def _commit(self, tree: str, message: str, parent: str, *others: str) -> str:
+        """A commit of the tree; the parent itself where it has this tree already and there is nothing to join."""
+        if not others and self._control.find(f"{parent}^{{tree}}") == [tree]:
+            return parent
+        parents = [option for commit in (parent, *others) for option in ("-p", commit)]
+        return self._runner.run("commit-tree", tree, *parents, stdin=message).strip()
+
+    def _within(self, commit: str, history: str) -> bool:
+        return commit == history or not self._runner.run("rev-list", "--max-count=1", commit, f"^{history}")
+
+    def _is_folder(self) -> bool:
+        # An agent can put a link in the place of its tree, and a `clean` would then empty what that points to.
+        return self.path.is_dir() and not self.path.is_symlink() and not self.path.parent.is_symlink()
+
+    def _check_folder(self) -> None:
+        if not self._is_folder():
+            raise self._missing()
+
+    def _missing(self) -> GitError:
+        return GitError(
+            f"{self.path}: this worktree is missing or was replaced; `add` makes it anew", command="worktree"
+        )
+
+    def _remove_stale_locks(self) -> None:
+        # All of these are this Workflow's alone, and its lock, which each of its processes inherits, is ours:
+        # whoever made them has ended.
+        self._index.with_name(f"{self._index.name}.lock").unlink(missing_ok=True)
+        self._admin.unlock()
+        mirror = self._control.mirror_path
+        (mirror / f"{self.refs.head}.lock").unlink(missing_ok=True)
+        for prefix in (hidden_of(self.refs.workflow_id), rescues_of(self.refs.workflow_id)):
+            for lock in (mirror / prefix).rglob("*.lock"):
+                lock.unlink(missing_ok=True)

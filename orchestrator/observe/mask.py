@@ -1,0 +1,156 @@
+"""The one place through which everything passes that leaves a process: log lines, exception texts, metadata, answers.
+
+    mask = Mask.load()
+    mask.text("fetch https://x:ghp_…@host failed")      -> "fetch https://***@host failed"
+    mask.value({"password": 12, "input_tokens": 345})   -> {"password": "***", "input_tokens": 345}
+
+Masking twice changes nothing more. Where masking fails the text is withheld: better a lost line than a leaked key.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any
+
+from orchestrator.observe.fields import SHIPPED_RULES, FieldRules, Rule
+from orchestrator.observe.known import KnownSecrets, secrets_of
+from orchestrator.observe.pairs import hide_pairs, replacement
+from orchestrator.observe.shapes import HIDDEN, hide_shapes
+
+MASKING_FAILED = "[masking failed]"
+CONFIG_VARIABLE = "MASKING_CONFIG_PATH"
+
+_DEEPEST = 16
+# Field names, ids, events and paths come again on every line.
+_LONGEST_REMEMBERED = 80
+_MOST_REMEMBERED = 4096
+# The second pass nearly always finds nothing more; a replacement can bring together what the next pass reads as a pair.
+_MOST_PASSES = 8
+# What every pair and every shape needs. Most texts of a log line are a word or two: one search spares them a dozen.
+_MAY_HOLD_A_SECRET = re.compile(r"[=:>]|--|[\"'`]\]?\s{0,8},|[\w.~+/-]{14}", re.ASCII)
+_QUERY_LENGTH = re.compile(r"\[length=\d+\]")
+
+
+class Mask:
+    """Field rules and known secrets; one is shared by all threads of a process."""
+
+    def __init__(self, rules: FieldRules, *, secrets: Iterable[str] = ()) -> None:
+        self._rules = rules
+        self._known = KnownSecrets()
+        self._known.add(secrets)
+        self._remembered: dict[str, str] = {}
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Mask:
+        """The rules that MASKING_CONFIG_PATH names, or the shipped ones, and the secrets that the environment holds.
+
+        Raises:
+            SettingsError: the rules cannot be read.
+        """
+        rules = FieldRules.read(Path(environ.get(CONFIG_VARIABLE) or SHIPPED_RULES))
+        return cls(rules, secrets=secrets_of(environ, rules))
+
+    def add_values(self, values: Iterable[str]) -> None:
+        """Hide these from now on, also URL-encoded, in base64 or escaped; one under 6 characters is passed over."""
+        self._known.add(values)
+        # Replaced and not cleared: a thread that masks at this moment stores its outdated answer in the old one.
+        self._remembered = {}
+
+    def text(self, text: str) -> str:
+        """`text` without known values, logins in urls and headers, keys by their shape, and pairs by their name."""
+        try:
+            return self._text(text)
+        except Exception:  # noqa: BLE001 — whatever went wrong, the unmasked text must not get out, nor its writer fail
+            return MASKING_FAILED
+
+    def value(self, value: Any, *, show_queries: bool = True) -> Any:
+        """A copy of `value` in JSON types, masked by the names of its fields and, in its texts, as `text` does.
+
+        What JSON does not know becomes its `str`. With `show_queries=False` the text of a query becomes `[length=N]`.
+        """
+        try:
+            return self._value(value, Rule.SHOW, 0, show_queries)
+        except Exception:  # noqa: BLE001 — as above
+            return MASKING_FAILED
+
+    def _text(self, text: str) -> str:
+        if len(text) > _LONGEST_REMEMBERED:
+            return self._masked(text)
+        remembered = self._remembered
+        masked = remembered.get(text)
+        if masked is None:
+            if len(remembered) >= _MOST_REMEMBERED:
+                remembered.clear()
+            masked = remembered[text] = self._masked(text)
+        return masked
+
+    def _masked(self, text: str) -> str:
+        if not _MAY_HOLD_A_SECRET.search(text):
+            return self._known.hide(text)
+        for _ in range(_MOST_PASSES):
+            masked = hide_pairs(hide_shapes(self._known.hide(text)), self._rules)
+            if masked == text:
+                return text
+            text = masked
+        return MASKING_FAILED
+
+    def _value(self, value: Any, rule: Rule, depth: int, show_queries: bool) -> Any:
+        if isinstance(value, str):
+            return self._string(str.__str__(value), rule, show_queries)
+        if depth > _DEEPEST:
+            return "[too deep]"
+        if isinstance(value, Mapping):
+            return self._mapping(value, rule, depth, show_queries)
+        if isinstance(value, Sequence | Set) and not isinstance(value, bytes | bytearray | memoryview):
+            return [
+                # `env` may be a list of `NAME=value`, or of mappings with a name and a value.
+                self._value(
+                    item,
+                    Rule.NEVER if rule is Rule.ALL_WITHIN and not isinstance(item, Mapping) else rule,
+                    depth + 1,
+                    show_queries,
+                )
+                for item in value
+            ]
+        if rule is Rule.NEVER:
+            return HIDDEN
+        if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+            return value
+        if isinstance(value, bytes | bytearray):
+            return self._string(bytes(value).decode("utf-8", "backslashreplace"), rule, show_queries)
+        return self._string(str(value), rule, show_queries)
+
+    def _string(self, text: str, rule: Rule, show_queries: bool) -> str:
+        if rule is Rule.NEVER:
+            return HIDDEN
+        if rule is Rule.TEXTS:
+            return replacement(text, rule)
+        if rule is Rule.QUERY and not show_queries:
+            return text if _QUERY_LENGTH.fullmatch(text) else f"[length={len(text)}]"
+        return self._text(text)
+
+    def _mapping(self, value: Mapping[Any, Any], above: Rule, depth: int, show_queries: bool) -> dict[str, Any]:
+        masked: dict[str, Any] = {}
+        # One item of an environment written as a list: the name of what is in `value` stands in `name`.
+        item_name = value.get("name") if "value" in value else None
+        for key, item in value.items():
+            name = self._text(str(key))
+            is_item = isinstance(item_name, str)
+            rule = self._rules.rule(str(item_name) if is_item and name == "value" else name)
+            masked[name] = self._value(
+                item, _inherited(above, rule, is_item and name == "name"), depth + 1, show_queries
+            )
+        return masked
+
+
+def _inherited(above: Rule, rule: Rule, names_an_item: bool) -> Rule:
+    """The rule for a field whose own name says `rule`, in a mapping whose name says `above`."""
+    if above is Rule.ALL_WITHIN:
+        return Rule.SHOW if names_an_item else Rule.NEVER
+    if above is Rule.NEVER or (above is Rule.TEXTS and rule is Rule.SHOW):
+        return above
+    return rule

@@ -1,0 +1,153 @@
+"""The processes of the whole system on one machine, started together and stopped together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.domain.errors import ProcessFailed
+from orchestrator.observe.log import get_logger
+from orchestrator.settings import Settings
+
+_log = get_logger(__name__)
+LOCATION = "orchestrator"
+POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """One long-lived process.
+
+    Attributes:
+        ready_port: it counts as up once something listens there; None: at once.
+    """
+
+    name: str
+    command: Sequence[str]
+    ready_port: int | None = None
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def programs(settings: Settings, *, workspace: Path, code_port: int) -> list[Program]:
+    """What `orchestrator up` runs, in the order of starting."""
+    module = [sys.executable, "-m"]
+    return [
+        Program(
+            name="code-server",
+            command=[
+                *[*module, "dagster", "code-server", "start", "-m", "orchestrator_defs.definitions"],
+                *["--host", "127.0.0.1", "--port", str(code_port), "--location-name", LOCATION],
+            ],
+            ready_port=code_port,
+        ),
+        Program(
+            name="webserver",
+            command=[
+                *[*module, "dagster_webserver", "-w", str(workspace)],
+                *["--host", "127.0.0.1", "--port", str(settings.dagster_ui_port)],
+            ],
+            ready_port=settings.dagster_ui_port,
+        ),
+        Program(name="daemon", command=[*module, "dagster._daemon", "run", "-w", str(workspace)]),
+        Program(
+            name="operations",
+            command=[*module, "orchestrator.cli", "serve"],
+            ready_port=settings.port,
+        ),
+    ]
+
+
+class System:
+    """The running programs. `start` brings them up in order; `stop` ends them in the opposite one."""
+
+    def __init__(self, programs: Sequence[Program], *, environment: Mapping[str, str], log_folder: Path) -> None:
+        self._programs = programs
+        self._environment = environment
+        self._log_folder = log_folder
+        self._running: list[tuple[Program, subprocess.Popen[bytes]]] = []
+
+    def start(self, *, timeout_s: float = 120.0) -> None:
+        """Start each program and wait for its port.
+
+        Raises:
+            ProcessFailed: one ended or did not listen in time; all are stopped again.
+        """
+        self._log_folder.mkdir(parents=True, exist_ok=True)
+        deadline = time.monotonic() + timeout_s
+        for program in self._programs:
+            if program.ready_port is not None and _listens(program.ready_port):
+                raise ProcessFailed(f"{program.name}: port {program.ready_port} is taken; stop what listens there")
+            with self._log(program).open("ab") as log:
+                process = subprocess.Popen(
+                    program.command,
+                    env=dict(self._environment),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    # Its own session: a Ctrl-C at the terminal reaches us alone, and we stop the rest in order.
+                    start_new_session=True,
+                )
+            self._running.append((program, process))
+        for program, process in self._running:
+            self._await(program, process, deadline)
+
+    def watch(self, stop: threading.Event) -> None:
+        """Stay until `stop` is set, or raise `ProcessFailed` when a program ends by itself."""
+        while not stop.wait(POLL_S):
+            for program, process in self._running:
+                if process.poll() is not None:
+                    raise self._ended(program, process)
+
+    def stop(self, *, timeout_s: float) -> None:
+        """SIGTERM in the opposite order of starting, SIGKILL to whole groups when the time is up."""
+        deadline = time.monotonic() + timeout_s
+        for _, process in reversed(self._running):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for program, process in reversed(self._running):
+            try:
+                process.wait(timeout=max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                _log.warning("ProcessKilled", message=f"{program.name} did not end on SIGTERM")
+        for _, process in self._running:
+            # The group outlives its leader when that left children behind.
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            process.wait()
+
+    def _await(self, program: Program, process: subprocess.Popen[bytes], deadline: float) -> None:
+        while program.ready_port is not None and not _listens(program.ready_port):
+            if process.poll() is not None:
+                raise self._ended(program, process)
+            if time.monotonic() > deadline:
+                raise ProcessFailed(f"{program.name} is not ready in time; its log: {self._log(program)}")
+            time.sleep(POLL_S)
+        _log.info("ProcessReady", message=f"{program.name} is ready", pid=process.pid)
+
+    def _ended(self, program: Program, process: subprocess.Popen[bytes]) -> ProcessFailed:
+        return ProcessFailed(f"{program.name} ended with exit code {process.returncode}; its log: {self._log(program)}")
+
+    def _log(self, program: Program) -> Path:
+        return self._log_folder / f"{program.name}.log"
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,210 @@
+"""The shape of a spec: every key there is, its type, its default. What holds between keys is in `checks`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    Strict,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+
+from orchestrator.spec import duration
+from orchestrator.spec.inputs import InputType, fit
+from orchestrator.spec.names import GitName, McpName, Name, TaskName, VariableName, WorkflowName
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; write some text or leave the key out")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_not_blank), WithJsonSchema({"type": "string", "minLength": 1})]
+Seconds = Annotated[
+    int,
+    BeforeValidator(duration.parse_duration),
+    PlainSerializer(lambda seconds: f"{seconds}s", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": duration.PATTERN, "examples": ["90s", "10m", "1h30m"]}),
+]
+Scalar = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean"]})]
+Flag = Annotated[bool, Strict()]
+Count = Annotated[int, Strict()]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class InputSpec(_Part):
+    """A value that each launch may set; one without a default must be given."""
+
+    type: InputType = "string"
+    """string, int, float or bool."""
+    default: Scalar = None
+    choices: tuple[Scalar, ...] | None = Field(default=None, min_length=1, max_length=100)
+    """The only values allowed."""
+    description: str | None = None
+
+    @field_validator("default", "choices")
+    @classmethod
+    def _fits(cls, value: Any, info: ValidationInfo) -> Any:
+        declared: InputType | None = info.data.get("type")
+        if value is None or declared is None:
+            return value
+        if isinstance(value, tuple):
+            return tuple(fit(choice, declared) for choice in value)
+        return fit(value, declared)
+
+
+class GitSpec(_Part):
+    """A repository."""
+
+    url: Text
+    """https, ssh or file URL, user@host:path, or a path that counts from this file's folder; may use inputs."""
+    ref: Text = "main"
+    """Branch, tag or commit; may use inputs."""
+
+
+class McpServerSpec(_Part):
+    """An MCP server: `{}` for a registered one, an inline definition, or `env_overrides` for one that is defined."""
+
+    command: Text | None = None
+    args: tuple[str, ...] = Field(default=(), max_length=100)
+    env: dict[VariableName, str] = {}
+    """Values may be ${NAME}, taken from the environment when the server is started."""
+    url: Text | None = None
+    headers: dict[Text, str] = {}
+    transport: Literal["http", "sse"] | None = None
+    env_overrides: dict[VariableName, str] = {}
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether it says how the server is reached."""
+        return self.command is not None or self.url is not None
+
+
+class AgentSpec(_Part):
+    """Who does the work: a provider by name, or any program that speaks the Agent Client Protocol."""
+
+    provider: Text | None = None
+    """`builtin` runs the fenced `sh` blocks of a query; it has no model and needs no credentials."""
+    model: Text | None = None
+    command: tuple[Text, ...] | None = Field(default=None, min_length=1, max_length=100)
+    """The program and its arguments."""
+    env: dict[VariableName, str] = {}
+    """Values may be ${NAME}, taken from the environment when the agent is started."""
+
+    @property
+    def provider_name(self) -> str:
+        """The `provider` of metrics, rows and asset kinds: `command` where no provider is named."""
+        return self.provider or "command"
+
+    def over(self, base: AgentSpec) -> AgentSpec:
+        """This agent's keys over those of `base`; with another provider or command, its model does not carry over."""
+        env = {**base.env, **self.env}
+        if self.provider is not None or self.command is not None:
+            same = self.provider == base.provider and self.command == base.command
+            model = self.model or (base.model if same else None)
+            return AgentSpec(provider=self.provider, command=self.command, model=model, env=env)
+        return AgentSpec(provider=base.provider, command=base.command, model=self.model or base.model, env=env)
+
+
+class BudgetSpec(_Part):
+    """What may be spent before the Workflow pauses."""
+
+    cost_usd: Annotated[Decimal, Field(gt=0)] | None = None
+    tokens: Annotated[Count, Field(gt=0)] | None = None
+
+
+class ReportSpec(_Part):
+    """The markdown file that a Task yields."""
+
+    title: Text | None = None
+    """Default: the Task's name; may use inputs."""
+    outline: tuple[Text, ...] = Field(default=(), max_length=100)
+    """The headings the Report must have."""
+
+
+class TaskSpec(_Part):
+    """One query to the Work's agent."""
+
+    name: TaskName
+    query: str | None = None
+    """May use {{ inputs.<name> }}."""
+    query_file: Text | None = None
+    """A file with the query instead, in or below this file's folder."""
+    report: ReportSpec | None = None
+
+
+class CheckSpec(_Part):
+    """A shell command run after a Work's Tasks and before its Checkpoint."""
+
+    name: Name
+    run: Text
+    """Inputs reach it as environment variables, ORCHESTRATOR_INPUT_<NAME>."""
+    git: str | None = None
+    """Where it runs; default: the Work's only Git."""
+    blocking: Flag = True
+    """Whether a failure keeps the Work from completing."""
+    timeout: Seconds | None = None
+
+
+class WorkSpec(_Part):
+    """One step: an agent, its Tasks in order, then a Checkpoint."""
+
+    name: Name
+    description: str | None = None
+    gits: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """The Gits in its WorkSpace; default: all."""
+    agent: AgentSpec | None = None
+    mcp_servers: dict[McpName, McpServerSpec] = {}
+    tasks: tuple[TaskSpec, ...] = Field(min_length=1, max_length=100)
+    checks: tuple[CheckSpec, ...] = Field(default=(), max_length=100)
+    retries: Annotated[Count, Field(ge=0, le=10)] = 0
+    timeout: Seconds | None = None
+    budget: BudgetSpec | None = None
+
+
+class WorkflowSpec(_Part):
+    """A multi-step AI agent job over git repositories."""
+
+    name: WorkflowName
+    description: str | None = None
+    inputs: dict[Name, InputSpec] = Field(default={}, max_length=50)
+    gits: dict[GitName, GitSpec] = Field(min_length=1, max_length=50)
+    mcp_servers: dict[McpName, McpServerSpec] = Field(default={}, max_length=50)
+    agent: AgentSpec | None = None
+    """The agent of every Work that names none."""
+    budget: BudgetSpec | None = None
+    works: tuple[WorkSpec, ...] = Field(min_length=1, max_length=100)
+
+    def effective_agent(self, work: WorkSpec) -> AgentSpec:
+        """The agent of a Work: its own keys over the Workflow's."""
+        base = self.agent or AgentSpec()
+        return work.agent.over(base) if work.agent is not None else base
+
+    def effective_gits(self, work: WorkSpec) -> tuple[str, ...]:
+        """Names of the Gits in a Work's WorkSpace; sorted where it takes all, so that stored and read specs agree."""
+        return work.gits if work.gits is not None else tuple(sorted(self.gits))
+
+    def texts_with_variables(self) -> Iterator[str]:
+        """Every text in which `${NAME}` stands for a value from the environment."""
+        for git in self.gits.values():
+            yield git.url
+        agents = (self.agent, *(work.agent for work in self.works))
+        for agent in agents:
+            yield from agent.env.values() if agent is not None else ()
+        for servers in (self.mcp_servers, *(work.mcp_servers for work in self.works)):
+            for server in servers.values():
+                yield from (*server.env.values(), *server.headers.values(), *server.env_overrides.values())

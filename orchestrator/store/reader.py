@@ -1,0 +1,175 @@
+"""Queries. What names a row that is not there raises `NotFound`; lists of what belongs to it come back empty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, TypeVar
+
+from sqlalchemy import BindParameter, Connection, Select, Table, bindparam, func, select, text
+from sqlalchemy.sql.base import Executable
+
+from orchestrator.domain.checkpoints import Checkpoint
+from orchestrator.domain.errors import NotFound
+from orchestrator.domain.events import Event
+from orchestrator.domain.states import WorkflowStatus
+from orchestrator.store.rows import ReportRow, TaskRow, Usage, WorkflowRow, WorkRow, WorkTreeRow
+from orchestrator.store.tables import checkpoints, events, reports, specs, tasks, workflows, works, worktrees
+from orchestrator.store.types import UtcTime
+
+Row = TypeVar("Row")
+
+# Statements are built once: SQLAlchemy takes longer to build one than SQLite to run it.
+_CLOCK = {
+    "sqlite": text("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS now").columns(now=UtcTime),
+    # To the millisecond, as SQLite. The clock, not now(): a transaction that waited for a lock began in the past.
+    "postgresql": text("SELECT date_trunc('milliseconds', clock_timestamp()) AS now").columns(now=UtcTime),
+}
+BY_ID: BindParameter[str] = bindparam("row_id")
+_WORKFLOW = select(workflows).where(workflows.c.id == BY_ID)
+_WORK = select(works).where(works.c.id == BY_ID)
+_TASK = select(tasks).where(tasks.c.id == BY_ID)
+
+_NONE: Mapping[str, Any] = {}
+
+
+class Reader:
+    """The queries of one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @cached_property
+    def now(self) -> datetime:
+        """The database's clock, UTC, when it was first asked: one moment for all that a transaction writes."""
+        moment: datetime = self._connection.execute(_CLOCK[self._connection.dialect.name]).scalar_one()
+        return moment
+
+    def spec_document(self, digest: str) -> str:
+        """The text of a stored spec."""
+        document = self._connection.scalar(select(specs.c.document).where(specs.c.digest == digest))
+        if document is None:
+            raise NotFound(kind="spec", id=digest)
+        return document
+
+    def workflow(self, workflow_id: str) -> WorkflowRow:
+        """One Workflow."""
+        return self._one(WorkflowRow, _WORKFLOW, "workflow", workflow_id)
+
+    def workflows(
+        self, *, status: WorkflowStatus | None = None, name: str | None = None, limit: int = 100
+    ) -> list[WorkflowRow]:
+        """Workflows, newest first; `name` is the spec's."""
+        query = select(workflows).order_by(workflows.c.created_at.desc(), workflows.c.id.desc()).limit(limit)
+        if status is not None:
+            query = query.where(workflows.c.status == status)
+        if name is not None:
+            query = query.where(workflows.c.workflow == name)
+        return self._all(WorkflowRow, query)
+
+    def workflow_counts(self) -> dict[WorkflowStatus, int]:
+        """How many Workflows are in each status, zeros included."""
+        query = select(workflows.c.status, func.count()).group_by(workflows.c.status)
+        found = {status: count for status, count in self._connection.execute(query)}
+        return {status: found.get(status, 0) for status in WorkflowStatus}
+
+    def work(self, work_id: str) -> WorkRow:
+        """One Work."""
+        return self._one(WorkRow, _WORK, "work", work_id)
+
+    def works(self, workflow_id: str) -> list[WorkRow]:
+        """A Workflow's Works, in order."""
+        return self._all(WorkRow, select(works).where(works.c.workflow_id == workflow_id).order_by(works.c.sequence))
+
+    def task(self, task_id: str) -> TaskRow:
+        """One Task."""
+        return self._one(TaskRow, _TASK, "task", task_id)
+
+    def tasks(self, workflow_id: str) -> list[TaskRow]:
+        """A Workflow's Tasks, in the order in which they run."""
+        query = (
+            select(*columns_of(TaskRow, tasks))
+            .join(works, works.c.id == tasks.c.work_id)
+            .where(tasks.c.workflow_id == workflow_id)
+            .order_by(works.c.sequence, tasks.c.position)
+        )
+        return self._all(TaskRow, query)
+
+    def reports(self, workflow_id: str) -> list[ReportRow]:
+        """A Workflow's Reports, in the order of their Tasks."""
+        query = (
+            select(*columns_of(ReportRow, reports))
+            .join(works, works.c.id == reports.c.work_id)
+            .join(tasks, tasks.c.id == reports.c.task_id)
+            .where(reports.c.workflow_id == workflow_id)
+            .order_by(works.c.sequence, tasks.c.position)
+        )
+        return self._all(ReportRow, query)
+
+    def checkpoints(self, workflow_id: str, *, valid_only: bool = True) -> list[Checkpoint]:
+        """A Workflow's Checkpoints, in the order of their Works; with `valid_only=False` the invalidated ones too."""
+        query = (
+            select(*columns_of(Checkpoint, checkpoints))
+            .where(checkpoints.c.workflow_id == workflow_id)
+            .order_by(checkpoints.c.sequence, checkpoints.c.created_at)
+        )
+        return self._all(Checkpoint, query.where(checkpoints.c.invalidated_at.is_(None)) if valid_only else query)
+
+    def worktrees(self, workflow_id: str) -> list[WorkTreeRow]:
+        """A Workflow's WorkTrees by name, the removed ones included."""
+        query = select(worktrees).where(worktrees.c.workflow_id == workflow_id).order_by(worktrees.c.git)
+        return self._all(WorkTreeRow, query)
+
+    def usage(self, workflow_id: str) -> Usage:
+        """What the Workflow's queries used so far."""
+        query = select(tasks.c.input_tokens, tasks.c.output_tokens, tasks.c.cost_usd)
+        used = self._connection.execute(query.where(tasks.c.workflow_id == workflow_id)).all()
+        read = [row.input_tokens for row in used if row.input_tokens is not None]
+        written = [row.output_tokens for row in used if row.output_tokens is not None]
+        costs = [row.cost_usd for row in used if row.cost_usd is not None]
+        return Usage(
+            input_tokens=sum(read) if read else None,
+            output_tokens=sum(written) if written else None,
+            cost_usd=sum(costs, Decimal(0)) if costs else None,
+        )
+
+    def events(self, workflow_id: str | None = None, *, after: int = 0, limit: int = 1000) -> list[Event]:
+        """Events behind the position `after`, oldest first, of one Workflow or of all."""
+        query = _event_query().where(events.c.position > after).limit(limit)
+        return self._all(Event, query if workflow_id is None else query.where(events.c.workflow_id == workflow_id))
+
+    def pending_events(self, limit: int = 100) -> list[Event]:
+        """Events that the relay has yet to hand over, oldest first."""
+        return self._all(Event, _event_query().where(events.c.published_at.is_(None)).limit(limit))
+
+    def pending_event_count(self) -> int:
+        """How many events the relay has yet to hand over (`event.queue.depth`)."""
+        return self._connection.execute(
+            select(func.count()).select_from(events).where(events.c.published_at.is_(None))
+        ).scalar_one()
+
+    def _all(self, row: type[Row], query: Executable) -> list[Row]:
+        return [row(**_fields(found)) for found in self._connection.execute(query).mappings()]
+
+    def _one(self, row: type[Row], query: Executable, kind: str, id: str, values: Mapping[str, Any] = _NONE) -> Row:
+        """The row that `query` finds under the id, given it as the parameter `row_id`."""
+        found = self._connection.execute(query, {"row_id": id, **values}).mappings().one_or_none()
+        if found is None:
+            raise NotFound(kind=kind, id=id)
+        return row(**_fields(found))
+
+
+def _fields(found: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(name): value for name, value in found.items()}
+
+
+def columns_of(row: type[Any], table: Table) -> list[Any]:
+    """The columns that a row class has a field for."""
+    return [table.c[field.name] for field in fields(row)]
+
+
+def _event_query() -> Select[Any]:
+    return select(*columns_of(Event, events)).order_by(events.c.position)

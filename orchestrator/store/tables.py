@@ -1,0 +1,205 @@
+"""The tables. On PostgreSQL they live in the schema `orchestrator`; on SQLite in a file of their own, without a schema.
+
+A change here needs a migration beside it: a test compares the two.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, MetaData, Named, Table, TypedColumns, text
+
+from orchestrator.domain.events import EventType
+from orchestrator.domain.states import PauseReason, TaskStatus, WorkflowStatus, WorkStatus
+from orchestrator.store.types import Money, Prose, UtcTime, one_of
+
+SCHEMA = "orchestrator"
+
+# Of every stored document (spec, commits). A reader that finds a higher one than it knows must refuse it.
+DOCUMENT_VERSION = 1
+
+# Constraints need names that are the same everywhere: a later migration has to be able to drop them, on SQLite too.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class SpecColumns(TypedColumns):
+    """A workflow spec as text, kept for as long as a Workflow was made from it."""
+
+    digest: Named[str] = Column(primary_key=True)
+    workflow: Named[str]
+    document: Named[str] = Column(Prose)
+    schema_version: Named[int]
+    created_at: Named[datetime] = Column(UtcTime)
+
+
+class GitColumns(TypedColumns):
+    """A registered repository; the url never holds credentials."""
+
+    id: Named[str] = Column(primary_key=True)
+    url: Named[str] = Column(unique=True)
+    created_at: Named[datetime] = Column(UtcTime)
+
+
+class WorkflowColumns(TypedColumns):
+    """See `rows.WorkflowRow`."""
+
+    id: Named[str] = Column(primary_key=True)
+    workflow: Named[str]
+    spec_digest: Named[str] = Column(ForeignKey("specs.digest"))
+    status: Named[WorkflowStatus] = Column(one_of(WorkflowStatus), index=True)
+    pause_reason: Named[PauseReason | None] = Column(one_of(PauseReason))
+    inputs: Named[dict[str, Any]] = Column(JSON)
+    run_id: Named[str | None]
+    correlation_id: Named[str]
+    chain: Named[int]
+    parent_workflow_id: Named[str | None] = Column(ForeignKey("workflows.id", ondelete="SET NULL"), index=True)
+    error: Named[str | None] = Column(Prose)
+    created_at: Named[datetime] = Column(UtcTime, index=True)
+    started_at: Named[datetime | None] = Column(UtcTime)
+    ended_at: Named[datetime | None] = Column(UtcTime)
+    updated_at: Named[datetime] = Column(UtcTime)
+
+
+class WorkColumns(TypedColumns):
+    """See `rows.WorkRow`."""
+
+    id: Named[str] = Column(primary_key=True)
+    workflow_id: Named[str] = Column(ForeignKey("workflows.id", ondelete="CASCADE"), index=True)
+    name: Named[str]
+    sequence: Named[int]
+    status: Named[WorkStatus] = Column(one_of(WorkStatus))
+    provider: Named[str]
+    model: Named[str | None]
+    attempt: Named[int]
+    checkpoint_id: Named[str | None]
+    session_id: Named[str | None] = Column(Prose)
+    error: Named[str | None] = Column(Prose)
+    started_at: Named[datetime | None] = Column(UtcTime)
+    ended_at: Named[datetime | None] = Column(UtcTime)
+
+
+class TaskColumns(TypedColumns):
+    """See `rows.TaskRow`."""
+
+    id: Named[str] = Column(primary_key=True)
+    workflow_id: Named[str] = Column(ForeignKey("workflows.id", ondelete="CASCADE"), index=True)
+    work_id: Named[str] = Column(ForeignKey("works.id", ondelete="CASCADE"), index=True)
+    name: Named[str]
+    position: Named[int]
+    status: Named[TaskStatus] = Column(one_of(TaskStatus))
+    attempt: Named[int]
+    query_length: Named[int | None]
+    stop_reason: Named[str | None] = Column(Prose)
+    input_tokens: Named[int | None] = Column(BigInteger)
+    output_tokens: Named[int | None] = Column(BigInteger)
+    cost_usd: Named[Decimal | None] = Column(Money)
+    duration_ms: Named[int | None] = Column(BigInteger)
+    answer_path: Named[str | None]
+    snapshot: Named[dict[str, str]] = Column(JSON)
+    error: Named[str | None] = Column(Prose)
+    started_at: Named[datetime | None] = Column(UtcTime)
+    ended_at: Named[datetime | None] = Column(UtcTime)
+
+
+class ReportColumns(TypedColumns):
+    """See `rows.ReportRow`."""
+
+    id: Named[str] = Column(primary_key=True)
+    workflow_id: Named[str] = Column(ForeignKey("workflows.id", ondelete="CASCADE"), index=True)
+    work_id: Named[str] = Column(ForeignKey("works.id", ondelete="CASCADE"), index=True)
+    task_id: Named[str] = Column(ForeignKey("tasks.id", ondelete="CASCADE"), unique=True)
+    title: Named[str] = Column(Prose)
+    path: Named[str]
+    outline: Named[list[str]] = Column(JSON)
+    missing: Named[list[str]] = Column(JSON)
+    bytes: Named[int] = Column(BigInteger)
+    stale: Named[bool]
+    created_at: Named[datetime] = Column(UtcTime)
+
+
+class CheckpointColumns(TypedColumns):
+    """See `domain.checkpoints.Checkpoint`."""
+
+    id: Named[str] = Column(primary_key=True)
+    workflow_id: Named[str] = Column(ForeignKey("workflows.id", ondelete="CASCADE"), index=True)
+    work_id: Named[str] = Column(ForeignKey("works.id", ondelete="CASCADE"), index=True)
+    work: Named[str]
+    sequence: Named[int]
+    commits: Named[dict[str, str]] = Column(JSON)
+    schema_version: Named[int]
+    created_at: Named[datetime] = Column(UtcTime)
+    invalidated_at: Named[datetime | None] = Column(UtcTime)
+
+
+class WorkTreeColumns(TypedColumns):
+    """See `rows.WorkTreeRow`."""
+
+    workflow_id: Named[str] = Column(ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True)
+    git: Named[str] = Column(primary_key=True)
+    git_id: Named[str] = Column(ForeignKey("gits.id"), index=True)
+    url: Named[str]
+    ref: Named[str]
+    path: Named[str]
+    branch: Named[str]
+    base_commit: Named[str]
+    head_commit: Named[str | None]
+    created_at: Named[datetime] = Column(UtcTime)
+    removed_at: Named[datetime | None] = Column(UtcTime)
+
+
+class EventColumns(TypedColumns):
+    """The outbox; see `domain.events.Event`. No foreign key: an event outlives the Workflow that it tells about."""
+
+    position: Named[int] = Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    id: Named[str] = Column(unique=True)
+    type: Named[EventType] = Column(one_of(EventType))
+    correlation_id: Named[str]
+    workflow: Named[str | None]
+    workflow_id: Named[str | None]
+    work_id: Named[str | None]
+    task_id: Named[str | None]
+    context: Named[dict[str, Any]] = Column(JSON)
+    duration_ms: Named[int | None] = Column(BigInteger)
+    occurred_at: Named[datetime] = Column(UtcTime)
+    claimed_by: Named[str | None]
+    claimed_until: Named[datetime | None] = Column(UtcTime)
+    published_at: Named[datetime | None] = Column(UtcTime)
+
+
+class HandlingColumns(TypedColumns):
+    """That a handler has had an event: written in the transaction of its effect, it makes the effect happen once."""
+
+    handler: Named[str] = Column(primary_key=True)
+    event_id: Named[str] = Column(ForeignKey("events.id", ondelete="CASCADE"), primary_key=True)
+    handled_at: Named[datetime] = Column(UtcTime)
+
+
+specs = Table("specs", metadata, SpecColumns)
+gits = Table("gits", metadata, GitColumns)
+workflows = Table("workflows", metadata, WorkflowColumns)
+works = Table("works", metadata, WorkColumns)
+tasks = Table("tasks", metadata, TaskColumns)
+reports = Table("reports", metadata, ReportColumns)
+checkpoints = Table("checkpoints", metadata, CheckpointColumns)
+worktrees = Table("worktrees", metadata, WorkTreeColumns)
+# AUTOINCREMENT: SQLite would give the position of a deleted last event to the next one.
+events = Table("events", metadata, EventColumns, sqlite_autoincrement=True)
+handlings = Table("handlings", metadata, HandlingColumns)
+
+Index("ix_events_workflow_id_position", events.c.workflow_id, events.c.position)
+# The relay reads this all the time; it stays as small as what is pending, however many events there were.
+Index(
+    "ix_events_pending",
+    events.c.position,
+    postgresql_where=text("published_at IS NULL"),
+    sqlite_where=text("published_at IS NULL"),
+)

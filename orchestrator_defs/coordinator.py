@@ -1,0 +1,68 @@
+"""The run coordinator: whoever launches a workflow's job, from wherever, creates its Workflow here."""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import dagster as dg
+from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
+
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.engine.create import create
+from orchestrator.engine.engine import open_settings_store
+from orchestrator.settings import load_settings
+from orchestrator.store import Store
+from orchestrator_defs import keys
+from resources.telemetry import start_logging
+
+RESUME_TAG = "dagster/is_resume_retry"
+
+
+class WorkflowRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
+    """Dagster's queue, with a Workflow in our store for every run of a workflow's job.
+
+    A run that re-executes another from its failure continues that one's Workflow; any other run is a new one.
+    """
+
+    @cached_property
+    def _store(self) -> Store:
+        start_logging()
+        return open_settings_store(load_settings())
+
+    def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
+        run = context.dagster_run
+        document = self._document(run)
+        if document is not None:
+            try:
+                self._instance.add_run_tags(run.run_id, self._accept(run, document))
+            except OrchestratorError as error:
+                # The run exists by now; left NOT_STARTED it would stand in the UI as if it were still to come.
+                self._instance.report_run_failed(run, message=str(error))
+                raise
+        return super().submit_run(context)
+
+    def _accept(self, run: dg.DagsterRun, document: str) -> Mapping[str, str]:
+        """Create or continue the Workflow of this run, and say which by tags, over those copied from a parent."""
+        continued = run.tags.get(keys.WORKFLOW_ID_TAG)
+        if continued is not None and run.tags.get(RESUME_TAG) == "true":
+            row = self._store.write(lambda tx: tx.set_run(continued, run.run_id))
+        else:
+            row = create(
+                self._store,
+                run_id=run.run_id,
+                document=document,
+                digest=run.tags[keys.SPEC_DIGEST_TAG],
+                inputs=dict(run.run_config),
+            )
+        return {
+            keys.WORKFLOW_ID_TAG: row.id,
+            keys.CORRELATION_ID_TAG: row.correlation_id,
+            keys.SPEC_DIGEST_TAG: row.spec_digest,
+            keys.STATUS_TAG: str(row.status),
+        }
+
+    def _document(self, run: dg.DagsterRun) -> str | None:
+        """The spec that the run's job was built from; None for any other job."""
+        if run.job_snapshot_id is None:
+            return None
+        value = self._instance.get_job_snapshot(run.job_snapshot_id).metadata.get(keys.SPEC_METADATA)
+        return None if value is None else str(value.value)

@@ -1,0 +1,61 @@
+"""Everything in the code location: the project's own specs, those of WORKFLOW_SPECS_PATH, and the Gits they share."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+
+from orchestrator.domain.errors import SpecError
+from orchestrator.observe.log import get_logger
+from orchestrator.settings import Settings, load_settings
+from orchestrator.spec.folder import load_folder
+from orchestrator.spec.load import LoadedSpec
+from orchestrator_defs.component import Workflow
+from orchestrator_defs.gits import git_assets
+from orchestrator_defs.logger import JSON_LOGGER, json_logger
+from orchestrator_defs.workflow import build_definitions
+from resources.engine import EngineResource
+from resources.git import GitResource
+from resources.telemetry import start_logging
+from sensors.run_status import cancelled_runs, failed_runs
+
+_log = get_logger(__name__)
+
+
+def build(settings: Settings) -> dg.Definitions:
+    """The definitions under these settings; a bad spec of WORKFLOW_SPECS_PATH is logged and left out."""
+    tree = dg.ComponentTree.for_project(Path(__file__).parent.parent)
+    own = [component.loaded for component in tree.get_all_components(of_type=Workflow)]
+    _refuse_twins(own)
+    added = _added(settings, {loaded.spec.name: loaded.path for loaded in own})
+    return dg.Definitions.merge(
+        tree.build_defs(),
+        *(build_definitions(loaded) for loaded in added),
+        dg.Definitions(
+            assets=git_assets([*own, *added]),
+            sensors=[failed_runs, cancelled_runs],
+            resources={"engine": EngineResource(), "git": GitResource()},
+            loggers={JSON_LOGGER: json_logger},
+        ),
+    )
+
+
+def _added(settings: Settings, taken: Mapping[str, Path]) -> list[LoadedSpec]:
+    if settings.workflow_specs_path is None:
+        return []
+    folder = load_folder(settings.workflow_specs_path, taken=taken)
+    for problem in folder.problems:
+        _log.error("SpecRefused", message=problem)
+    return list(folder.specs)
+
+
+def _refuse_twins(specs: list[LoadedSpec]) -> None:
+    first: dict[str, LoadedSpec] = {}
+    for loaded in specs:
+        twin = first.setdefault(loaded.spec.name, loaded)
+        if twin is not loaded:
+            raise SpecError([f'{loaded.path}: workflow "{loaded.spec.name}" is defined in {twin.path} too; rename one'])
+
+
+start_logging()
+defs = build(load_settings())

@@ -1,0 +1,64 @@
+"""One workflow in one process, without daemon or webserver: `orchestrator run --local` starts this module."""
+
+import argparse
+import json
+import os
+import sys
+
+import dagster as dg
+
+from orchestrator.domain.errors import LaunchError, OrchestratorError
+from orchestrator.engine.create import create
+from orchestrator.engine.engine import open_settings_store
+from orchestrator.ops.instance import instance_environment, prepare_instance
+from orchestrator.settings import load_settings
+from orchestrator.spec.load import parse_document
+from orchestrator.spec.resolve import parse_inputs
+from orchestrator_defs import keys
+
+
+def run(name: str, *, run_id: str, texts: dict[str, str]) -> bool:
+    """Create the Workflow, perform its job here, and say whether it completed."""
+    settings = load_settings()
+    prepare_instance(settings)
+    os.environ.update(instance_environment(settings))
+    # Built only now: the definitions read the environment.
+    from orchestrator_defs.definitions import defs
+
+    if name not in {job.name for job in defs.resolve_all_job_defs()}:
+        raise LaunchError(f'no workflow "{name}"; `orchestrator validate` lists those there are')
+    job = defs.resolve_job_def(name)
+    document = str(job.metadata[keys.SPEC_METADATA].value)
+    inputs = parse_inputs(parse_document(document), texts)
+    store = open_settings_store(settings)
+    try:
+        workflow = create(store, run_id=run_id, document=document, digest=job.tags[keys.SPEC_DIGEST_TAG], inputs=inputs)
+    finally:
+        store.close()
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(
+            run_config=inputs,
+            instance=instance,
+            run_id=run_id,
+            tags={keys.WORKFLOW_ID_TAG: workflow.id, keys.CORRELATION_ID_TAG: workflow.correlation_id},
+            raise_on_error=False,
+        )
+    return result.success
+
+
+def main() -> int:
+    """Exit code 0: completed; 1: it ran and did not complete; 2: it was not started."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("--run-id", required=True)
+    parser.add_argument("--inputs", type=json.loads, default={})
+    arguments = parser.parse_args()
+    try:
+        return 0 if run(arguments.name, run_id=arguments.run_id, texts=arguments.inputs) else 1
+    except OrchestratorError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Thin Dagster resources over the core: each opens what an op needs and closes it after the run."""

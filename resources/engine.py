@@ -1,0 +1,28 @@
+"""The engine as a Dagster resource."""
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from orchestrator.engine.engine import Engine, open_engine
+from orchestrator.settings import load_settings
+
+
+class EngineResource(dg.ConfigurableResource[Engine]):
+    """Opens the engine once per run, from the environment's settings, and closes its store afterwards."""
+
+    _engine: Engine | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        del context
+        self._engine = open_engine(load_settings())
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        del context
+        if self._engine is not None:
+            self._engine.store.close()
+
+    def engine(self) -> Engine:
+        """The engine of this run."""
+        if self._engine is None:
+            raise RuntimeError("the engine is open during a run only")
+        return self._engine

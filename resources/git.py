@@ -1,0 +1,18 @@
+"""git as a Dagster resource: what the Git assets ask of a remote."""
+
+import os
+
+import dagster as dg
+
+from orchestrator.engine.engine import git_settings
+from orchestrator.git import remote_head
+from orchestrator.settings import load_settings
+from orchestrator.spec.variables import substitute
+
+
+class GitResource(dg.ConfigurableResource[None]):
+    """Asks remotes where their refs stand, with the same care for credentials and time-outs as a Work."""
+
+    def remote_head(self, url: str, ref: str) -> str:
+        """The full commit hash of `ref` at `url`; `${NAME}` in the url comes from the environment."""
+        return remote_head(substitute(url, os.environ), ref, git_settings(load_settings()))

@@ -1,0 +1,1 @@
+"""Dagster sensors: what happens because something else did."""

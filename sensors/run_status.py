@@ -1,0 +1,46 @@
+"""Runs that ended without their worker telling us: cancelled in the queue, or failed before the first Work."""
+
+import dagster as dg
+
+from orchestrator.engine.ended import run_ended
+from orchestrator.observe.log import bind_workflow, get_logger
+from resources.engine import EngineResource
+
+_log = get_logger(__name__)
+
+# As the run coordinator tags every run of a workflow.
+WORKFLOW_ID_TAG = "orchestrator/workflow_id"
+CORRELATION_ID_TAG = "orchestrator/correlation_id"
+
+
+def _settle(context: dg.RunStatusSensorContext, engine: EngineResource, *, cancelled: bool) -> dg.SkipReason:
+    run = context.dagster_run
+    workflow_id = run.tags.get(WORKFLOW_ID_TAG)
+    if workflow_id is None:
+        return dg.SkipReason(f"run {run.run_id} is of no workflow")
+    with bind_workflow(correlation_id=run.tags[CORRELATION_ID_TAG], workflow_id=workflow_id):
+        error = None if cancelled else context.dagster_event.message
+        changed = run_ended(
+            engine.engine().store, workflow_id=workflow_id, run_id=run.run_id, cancelled=cancelled, error=error
+        )
+    return dg.SkipReason(f"{workflow_id} {'was settled' if changed else 'had ended itself'}")
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.FAILURE,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="A Workflow whose run failed without its worker saying so becomes FAILED.",
+)
+def failed_runs(context: dg.RunStatusSensorContext, engine: EngineResource) -> dg.SkipReason:
+    """A run that failed where no op could write it down: not launched, not loaded, killed."""
+    return _settle(context, engine, cancelled=False)
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.CANCELED,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="A Workflow whose run was cancelled before it began becomes CANCELLED.",
+)
+def cancelled_runs(context: dg.RunStatusSensorContext, engine: EngineResource) -> dg.SkipReason:
+    """A run that was cancelled in the queue."""
+    return _settle(context, engine, cancelled=True)
