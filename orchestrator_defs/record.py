@@ -62,11 +62,12 @@ def _workflow_id(context: dg.AssetExecutionContext, engine: Engine, loaded: Load
 
 def _observe_gits(context: dg.AssetExecutionContext, loaded: LoadedSpec, base: BaseCommits) -> None:
     for name, commit in base.commits.items():
-        context.log_event(
-            dg.AssetObservation(
-                keys.git_key(loaded, name), metadata={"commit": commit}, tags={"dagster/data_version": commit}
-            )
-        )
+        # A Git whose url takes inputs is another repository in each run: no version of it makes a Report out of date.
+        version = {} if loaded.takes_inputs(name) else {"dagster/data_version": commit}
+        context.log_event(dg.AssetObservation(keys.git_key(loaded, name), metadata={"commit": commit}, tags=version))
+    # Dagster read its inputs' versions before this op began; without another look every Report made from a new commit
+    # would be shown as out of date at once.
+    context.op_execution_context.get_step_execution_context().fetch_external_input_asset_version_info()
 
 
 def _report(workflow: str, report: WrittenReport) -> dg.MaterializeResult[Any]:

@@ -1,1 +1,1 @@
-"""Dagster schedules: what happens by the clock. The first ones come with retention and with the specs' cron triggers."""
+"""Dagster schedules: what happens by the clock."""

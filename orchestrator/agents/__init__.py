@@ -1,11 +1,35 @@
-"""Agents: one port, the Agent Client Protocol, over processes that this package starts, watches and ends."""
+"""Agents: one port, the Agent Client Protocol, over processes that this package starts, watches and ends.
 
-from orchestrator.agents.checks import CommandResult, run_command
-from orchestrator.agents.environment import agent_environment
-from orchestrator.agents.outline import outline_instruction
-from orchestrator.agents.profiles import Profile, profile_of
-from orchestrator.agents.session import AgentSession, AgentStart, McpServer, Turn, Update, Usage
-from orchestrator.agents.start import start_agent
+Names are looked up when they are first used: the built-in agent is a process that imports this package too, and asyncio
+would double the time that it takes to start.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.agents.checks import CommandResult, run_command
+    from orchestrator.agents.environment import agent_environment
+    from orchestrator.agents.outline import outline_instruction
+    from orchestrator.agents.profiles import Profile, profile_of
+    from orchestrator.agents.session import AgentSession, AgentStart, McpServer, Turn, Update, Usage
+    from orchestrator.agents.start import start_agent
+
+_MODULES = {
+    "AgentSession": "session",
+    "AgentStart": "session",
+    "CommandResult": "checks",
+    "McpServer": "session",
+    "Profile": "profiles",
+    "Turn": "session",
+    "Update": "session",
+    "Usage": "session",
+    "agent_environment": "environment",
+    "outline_instruction": "outline",
+    "profile_of": "profiles",
+    "run_command": "checks",
+    "start_agent": "start",
+}
 
 __all__ = [
     "AgentSession",
@@ -22,3 +46,9 @@ __all__ = [
     "run_command",
     "start_agent",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -31,12 +31,15 @@ def open_agent(run: WorkRun) -> Iterator[AgentSession]:
         stop_timeout_ms=settings.agent_stop_timeout_ms,
         pass_fds=(run.lock.fd,),
     )
-    with start_agent(start) as agent:
-        _started(run, agent)
-        try:
+    started: AgentSession | None = None
+    try:
+        with start_agent(start) as agent:
+            _started(run, agent)
+            started = agent
             yield agent
-        finally:
-            _event(run, EventType.AGENT_STOPPED, {"pid": agent.pid, "provider": agent.provider})
+    finally:
+        if started is not None:
+            _event(run, EventType.AGENT_STOPPED, {"pid": started.pid, "provider": started.provider})
 
 
 def environment(run: WorkRun) -> dict[str, str]:

@@ -8,6 +8,7 @@ from orchestrator.domain import ids
 from orchestrator.domain.reports import body_of
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.facts import Fact, WrittenReport
+from orchestrator.engine.run import WorkRun
 from orchestrator.spec.resolve import WorkPlan
 from orchestrator.store import Reader
 from orchestrator.store.rows import TaskRow
@@ -33,6 +34,13 @@ def finished_work(engine: Engine, workflow_id: str, work: WorkPlan) -> list[Fact
         return [*(report for report in written if report is not None), checkpoint]
 
     return engine.store.read(read)
+
+
+def finished_reports(run: WorkRun) -> list[Fact]:
+    """The Reports of a Work whose Tasks are all finished."""
+    tasks = run.engine.store.read(lambda reader: reader.tasks(run.workflow.id))
+    reports = [stored_report(run.engine, task, work=run.work.name) for task in tasks if task.work_id == run.row.id]
+    return [report for report in reports if report is not None]
 
 
 def stored_report(engine: Engine, task: TaskRow, *, work: str) -> WrittenReport | None:

@@ -16,10 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.git.control import discard, reads, write_aside
+from orchestrator.git.control import discard, ensure, read_plain, write_aside
 
 _HEAD = re.compile(r"\A(?:ref: (?P<ref>refs/heads/[^\x00-\x20\x7f~^:?*\[\\]{1,500})|(?P<commit>[0-9a-f]{40,64}))\n?\Z")
-_HEAD_MAX_BYTES = 1_000
 
 # Everything else in the folder is the state of a merge, rebase or bisect that the agent left half-way.
 _KEPT = frozenset({"HEAD", "commondir", "gitdir", "index", "logs", "modules"})
@@ -41,21 +40,17 @@ class AdminFolder:
 
     def head(self) -> str | None:
         """The ref or commit that the agent's HEAD names; None where it is missing or malformed."""
-        try:
-            with (self.path / "HEAD").open("rb") as file:
-                found = _HEAD.match(file.read(_HEAD_MAX_BYTES).decode(errors="replace"))
-        except OSError:
-            return None
+        found = _HEAD.match(read_plain(self.path / "HEAD") or "")
         return (found["ref"] or found["commit"]) if found else None
 
     def mend(self, index: Path) -> None:
         """Create or put right whatever ties tree and mirror together; where the agent's HEAD is stays as it is."""
-        self._point()
+        ensure(self.tree / ".git", f"gitdir: {self.path}\n", mode=0o644)
         if not self.path.is_dir() or self.path.is_symlink():
             discard(self.path)
             self._create(index)
-        self._ensure("commondir", "../..\n")
-        self._ensure("gitdir", f"{self.tree / '.git'}\n")
+        ensure(self.path / "commondir", "../..\n")
+        ensure(self.path / "gitdir", f"{self.tree / '.git'}\n")
         if self.head() is None:
             write_aside(self.path / "HEAD", f"ref: {self.branch}\n")
         if not (self.path / "index").is_file():
@@ -79,13 +74,6 @@ class AdminFolder:
         """Forget the worktree."""
         discard(self.path)
 
-    def _point(self) -> None:
-        pointer, content = self.tree / ".git", f"gitdir: {self.path}\n"
-        if not reads(pointer, content):
-            if pointer.is_dir() and not pointer.is_symlink():
-                discard(pointer)
-            write_aside(pointer, content)
-
     def _create(self, index: Path) -> None:
         self.path.parent.mkdir(exist_ok=True)
         # Filled aside and renamed: `git worktree prune` of another Workflow's agent deletes a folder without `gitdir`.
@@ -100,8 +88,3 @@ class AdminFolder:
             with suppress(OSError):
                 shutil.rmtree(aside)
             raise
-
-    def _ensure(self, name: str, content: str) -> None:
-        if not reads(self.path / name, content):
-            discard(self.path / name)
-            write_aside(self.path / name, content)

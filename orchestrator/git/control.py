@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -101,15 +102,15 @@ class Control:
             path=settings.root / f"{identity}.control",
             mirror_path=settings.root / f"{identity}.git",
         )
-        for folder in ("home", "index"):
+        for folder in ("home", "indexes"):
             (control.path / folder).mkdir(parents=True, exist_ok=True)
         for name in _SHARED:
             with suppress(FileExistsError):
                 (control.path / name).symlink_to(Path("..") / control.mirror_path.name / name)
-        _ensure(control.path / "HEAD", "ref: refs/heads/none\n")
-        _ensure(control.path / "config", _REPOSITORY_CONFIG)
-        _ensure(control.path / "gitconfig", _GLOBAL_CONFIG + _safe_directories(remote))
-        _ensure(control.path / "askpass", _ASKPASS, mode=0o700)
+        ensure(control.path / "HEAD", "ref: refs/heads/none\n")
+        ensure(control.path / "config", _REPOSITORY_CONFIG)
+        ensure(control.path / "gitconfig", _GLOBAL_CONFIG + _safe_directories(remote))
+        ensure(control.path / "askpass", _ASKPASS, mode=0o700)
         return control
 
     def runner(self, *, git_dir: Path | None = None, held_fds: tuple[int, ...] = ()) -> Runner:
@@ -135,7 +136,7 @@ class Control:
         origin = (
             f'[remote "origin"]\n\turl = {_quoted(self.remote.url)}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n'
         )
-        _ensure(self.mirror_path / "config", _REPOSITORY_CONFIG + origin, mode=0o644)
+        ensure(self.mirror_path / "config", _REPOSITORY_CONFIG + origin, mode=0o644)
         for planted in ("config.worktree", "hooks", "info/attributes", "objects/info/alternates"):
             discard(self.mirror_path / planted)
 
@@ -162,24 +163,30 @@ class Control:
 
 
 def write_aside(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:
-    """Put a file in its place in one step; a link that stands there is replaced, never followed."""
+    """Put a file in its place in one step; a link or folder that stands there is replaced, never followed."""
     fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             os.fchmod(fd, mode)
+        if path.is_dir():
+            discard(path)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
 
 
-def reads(path: Path, content: str) -> bool:
-    """Whether the file is a plain one with exactly this content."""
+def read_plain(path: Path, *, max_bytes: int = 100_000) -> str | None:
+    """The beginning of a file; None where it is missing or anything but a plain file (a pipe would block us)."""
     try:
-        return not path.is_symlink() and path.read_bytes() == content.encode()
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return False
+        return None
+    try:
+        return os.read(fd, max_bytes).decode(errors="replace") if stat.S_ISREG(os.fstat(fd).st_mode) else None
+    finally:
+        os.close(fd)
 
 
 def discard(path: Path) -> None:
@@ -190,8 +197,9 @@ def discard(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _ensure(path: Path, content: str, *, mode: int = 0o600) -> None:
-    if not reads(path, content):
+def ensure(path: Path, content: str, *, mode: int = 0o600) -> None:
+    """Write a file unless it reads so already."""
+    if read_plain(path) != content:
         write_aside(path, content, mode=mode)
 
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from orchestrator.observe.fields import SHIPPED_RULES, FieldRules, Rule
 from orchestrator.observe.known import KnownSecrets, secrets_of
-from orchestrator.observe.pairs import hide_pairs, replacement
-from orchestrator.observe.shapes import HIDDEN, hide_shapes
+from orchestrator.observe.pairs import hide_pairs, is_reference
+from orchestrator.observe.shapes import HIDDEN, hide, hide_shapes
 
 MASKING_FAILED = "[masking failed]"
 CONFIG_VARIABLE = "MASKING_CONFIG_PATH"
@@ -128,7 +128,7 @@ class Mask:
         if rule is Rule.NEVER:
             return HIDDEN
         if rule is Rule.TEXTS:
-            return replacement(text, rule)
+            return text if not text or is_reference(text) else hide(text)
         if rule is Rule.QUERY and not show_queries:
             return text if _QUERY_LENGTH.fullmatch(text) else f"[length={len(text)}]"
         return self._text(text)

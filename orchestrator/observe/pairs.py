@@ -52,7 +52,8 @@ _BARE = re.compile(rf"(?:[^{_STOP}]|[&,;)}}\]](?=[^{_STOP}])(?![\w.-]{{1,40}}[=:
 _BRACKETS = re.compile(r"\{[^{}]*+\}?|\[[^\[\]]*+\]?")
 _LINE_START = re.compile(r"[ \t]*+(?:-[ \t]+|export[ \t]+)?")
 _REST_OF_LINE = re.compile(r"(?:[^\s\"'`]++|[ \t]++(?![\w.-]{1,40}[=:]|[\s\"'`]|\Z))++")
-_COUNT_OR_FLAG = re.compile(r"(?i)-?\d{1,19}(?:\.\d{1,19})?|true|false|null|none|undefined|nil")
+# Longer rows of digits are ids of accounts, and keys, rather than counts.
+_COUNT_OR_FLAG = re.compile(r"(?i)-?\d{1,9}(?:\.\d{1,9})?|true|false|null|none|undefined|nil")
 # `${NAME}` and `$NAME` tell nothing, and a person who reads a command line needs them.
 _REFERENCE = re.compile(r"(?:\$\{[A-Z_][A-Z0-9_]{0,80}\}|\$[A-Z_][A-Z0-9_]{0,80})(?=[\s\"'`,;&)}\]]|\Z)")
 
@@ -93,19 +94,23 @@ def _value(text: str, found: re.Match[str], rule: Rule) -> tuple[int, int, str]:
         is_list = found["lead"].rstrip().endswith(",")
         if is_list and not (len(quoted[group]) >= 8 and any(map(str.isdigit, quoted[group]))):
             return position, position, ""  # ["token", "password"] lists names, not a secret
-        return quoted.start(group), quoted.end(group), replacement(quoted[group], rule)
+        return quoted.start(group), quoted.end(group), _replacement(quoted[group], rule)
     bare = _BARE.match(text, position)
     if bare is None:
         return position, position, ""
     if rule is Rule.NEVER and _begins_line(text, found.start()):
         # A line of YAML or of an env file: the value may hold blanks and ends with the line, or before the next name.
         bare = _REST_OF_LINE.match(text, position) or bare
-    return position, bare.end(), replacement(bare[0], rule)
+    return position, bare.end(), _replacement(bare[0], rule)
 
 
-def replacement(value: str, rule: Rule) -> str:
-    """What stands for `value` behind a name that `rule` hides."""
-    if not value or _REFERENCE.fullmatch(value) or (rule is Rule.TEXTS and _COUNT_OR_FLAG.fullmatch(value)):
+def is_reference(value: str) -> bool:
+    """Whether all of it names a variable, `${NAME}`, and so tells nothing."""
+    return _REFERENCE.fullmatch(value) is not None
+
+
+def _replacement(value: str, rule: Rule) -> str:
+    if not value or is_reference(value) or (rule is Rule.TEXTS and _COUNT_OR_FLAG.fullmatch(value)):
         return value
     return hide(value) if rule is Rule.TEXTS else HIDDEN
 

@@ -28,11 +28,13 @@ class Program:
 
     Attributes:
         ready_port: it counts as up once something listens there; None: at once.
+        first: the programs after it start only once it is up.
     """
 
     name: str
     command: Sequence[str]
     ready_port: int | None = None
+    first: bool = False
 
 
 def free_port() -> int:
@@ -45,24 +47,31 @@ def free_port() -> int:
 def programs(settings: Settings, *, workspace: Path, code_port: int) -> list[Program]:
     """What `orchestrator up` runs, in the order of starting."""
     module = [sys.executable, "-m"]
+    # Dagster's programs, with our logs from their first line on.
+    logged = [*module, "orchestrator_defs.process"]
     return [
         Program(
             name="code-server",
             command=[
-                *[*module, "dagster", "code-server", "start", "-m", "orchestrator_defs.definitions"],
+                *[*logged, "dagster", "code-server", "start", "-m", "orchestrator_defs.definitions"],
                 *["--host", "127.0.0.1", "--port", str(code_port), "--location-name", LOCATION],
+                # It starts a server of its own, whose logs have our form once it has imported our code; until then it
+                # has nothing to say but that it starts.
+                *["--log-level", "warning"],
             ],
             ready_port=code_port,
+            # The others look for the code location once when they start, and again only much later.
+            first=True,
         ),
         Program(
             name="webserver",
             command=[
-                *[*module, "dagster_webserver", "-w", str(workspace)],
+                *[*logged, "dagster_webserver", "-w", str(workspace)],
                 *["--host", "127.0.0.1", "--port", str(settings.dagster_ui_port)],
             ],
             ready_port=settings.dagster_ui_port,
         ),
-        Program(name="daemon", command=[*module, "dagster._daemon", "run", "-w", str(workspace)]),
+        Program(name="daemon", command=[*logged, "dagster._daemon", "run", "-w", str(workspace)]),
         Program(
             name="operations",
             command=[*module, "orchestrator.cli", "serve"],
@@ -102,6 +111,8 @@ class System:
                     start_new_session=True,
                 )
             self._running.append((program, process))
+            if program.first:
+                self._await(program, process, deadline)
         for program, process in self._running:
             self._await(program, process, deadline)
 

@@ -31,7 +31,7 @@ class LoadedSpec:
     """A spec that can be launched.
 
     Attributes:
-        spec: self-contained: equal to `parse_document(document)`.
+        spec: self-contained: equal to `parse_document(document)`, so its mappings are in the order of their keys.
         document: canonical JSON, what is stored with a Workflow; `${NAME}` stands in it as written.
         digest: 64 hex digits of the document.
         folder: where relative urls and query files counted from.

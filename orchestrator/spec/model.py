@@ -195,8 +195,8 @@ class WorkflowSpec(_Part):
         return work.agent.over(base) if work.agent is not None else base
 
     def effective_gits(self, work: WorkSpec) -> tuple[str, ...]:
-        """Names of the Gits in a Work's WorkSpace; sorted where it takes all, so that stored and read specs agree."""
-        return work.gits if work.gits is not None else tuple(sorted(self.gits))
+        """Names of the Gits in a Work's WorkSpace: its own, or all."""
+        return work.gits if work.gits is not None else tuple(self.gits)
 
     def texts_with_variables(self) -> Iterator[str]:
         """Every text in which `${NAME}` stands for a value from the environment."""

@@ -88,7 +88,7 @@ class Plan:
     Attributes:
         workflow: the spec's name.
         inputs: every declared input, defaults filled in.
-        gits: sorted by name: the same from a file and from its stored document.
+        gits: all, in the order of their names.
     """
 
     workflow: str

@@ -48,7 +48,7 @@ def resolve(spec: WorkflowSpec, inputs: Mapping[str, Any]) -> Plan:
         workflow=spec.name,
         spec_digest=digest_of(document_of(spec)),
         inputs=values,
-        gits=tuple(_git(spec, name, values) for name in sorted(spec.gits)),
+        gits=tuple(_git(spec, name, values) for name in spec.gits),
         works=tuple(_work(spec, work, sequence, values) for sequence, work in enumerate(spec.works, start=1)),
         budget=spec.budget,
     )

@@ -287,4 +287,5 @@ def test_an_outline_of_a_large_output_takes_no_time(builtin: Builtin) -> None:
     query = "```sh\necho '# Log'; seq 1 40000\n```" + outline_instruction("Survey", ["Summary", "Risks"])
     began = time.monotonic()
     assert "## Risks" in builtin.answer(query)
-    assert time.monotonic() - began < 5
+    # Below one second on an idle machine; a look at every beginning of the text takes minutes.
+    assert time.monotonic() - began < 20

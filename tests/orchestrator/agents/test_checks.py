@@ -32,6 +32,11 @@ def test_output_and_errors_come_in_order_with_the_exit_code(world: World) -> Non
     assert 0 <= result.duration_ms < 10_000
 
 
+def test_a_command_that_ends_at_once_is_seen_to_end(world: World) -> None:
+    # Once in 20 it ended while the supervisor was still starting it, and its exit code was lost.
+    assert [run(world, "exit 3", timeout_ms=2_000).exit_code for _ in range(30)] == [3] * 30
+
+
 def test_runs_in_the_given_directory_and_environment(world: World) -> None:
     result = run(world, "pwd; env | grep -c SECRET; true", env={"PATH": os.environ["PATH"], "SECRET_ID": "1"})
     assert result.output == f"{world.workspace}\n1\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.agents.profiles import profile_of
-from orchestrator.agents.session import Usage
+from orchestrator.agents.session import Update, Usage
 from orchestrator.agents.start import start_agent
 from orchestrator.domain.errors import (
     AgentCrashed,
@@ -82,7 +82,12 @@ def test_a_death_is_seen_although_a_tool_holds_the_output(world: World) -> None:
 
 
 def test_words_said_just_before_the_end_count(world: World) -> None:
-    with start_agent(world.start("ready(); p = hear(); speak('done'); end(p); os._exit(0)")) as agent:
+    says_it_and_goes = "ready(); p = hear(); speak('do'); time.sleep(0.1); speak('ne'); end(p); os._exit(0)"
+
+    def slow(_: Update) -> None:
+        time.sleep(0.3)  # the end is known before the last words are read
+
+    with start_agent(world.start(says_it_and_goes, on_update=slow)) as agent:
         assert agent.query("go").text == "done"
 
 

@@ -81,7 +81,9 @@ def worker(world: World, command: tuple[str, ...], query: str) -> subprocess.Pop
     script = world.folder / "worker.py"
     script.write_text(textwrap.dedent(source))
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[3])}
-    process = subprocess.Popen([sys.executable, script], env=env, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, script], env=env, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process
@@ -104,12 +106,12 @@ def test_a_killed_worker_leaves_no_process_and_the_lock_until_then(world: World)
     command = world.start(STUBBORN).profile.command
     with worker(world, command, "go") as process:
         until(lambda: len(world.alive()) >= 3, within_s=5, what=lambda: f"only {world.alive()}")
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         assert world.alive()
         assert not lock_is_free(world)
         until(lambda: not world.alive(), within_s=5, what=lambda: f"still alive: {world.alive()}")
-        assert lock_is_free(world)
+        until(lambda: lock_is_free(world), within_s=1, what=lambda: "nobody lives and the lock is held")
 
 
 def test_a_killed_worker_ends_the_block_of_the_builtin_agent_at_once(world: World) -> None:
@@ -117,7 +119,7 @@ def test_a_killed_worker_ends_the_block_of_the_builtin_agent_at_once(world: Worl
     with worker(world, BUILTIN.command, block) as process:
         until(lambda: len(world.alive()) >= 4, within_s=5, what=lambda: f"only {world.alive()}")
         process.kill()
-        until(lambda: not world.alive(), within_s=1, what=lambda: f"still alive: {world.alive()}")
+        until(lambda: not world.alive(), within_s=3, what=lambda: f"still alive: {world.alive()}")
 
 
 def test_a_killed_supervisor_takes_the_agent_with_it(world: World) -> None:
@@ -126,7 +128,7 @@ def test_a_killed_supervisor_takes_the_agent_with_it(world: World) -> None:
         with pytest.raises(AgentCrashed, match="supervisor was killed") as crashed:
             agent.query("go")
         assert crashed.value.exit_code is None
-    until(lambda: not world.alive(), within_s=1, what=lambda: f"still alive: {world.alive()}")
+    until(lambda: not world.alive(), within_s=3, what=lambda: f"still alive: {world.alive()}")
 
 
 def test_a_killed_supervisor_takes_the_agents_group_with_it(world: World) -> None:
@@ -135,7 +137,16 @@ def test_a_killed_supervisor_takes_the_agents_group_with_it(world: World) -> Non
         threading.Timer(0.2, os.kill, (parent_of(agent.pid), signal.SIGKILL)).start()
         with pytest.raises(AgentCrashed):
             agent.query("go")
-    until(lambda: not world.alive(), within_s=1, what=lambda: f"still alive: {world.alive()}")
+    until(lambda: not world.alive(), within_s=3, what=lambda: f"still alive: {world.alive()}")
+
+
+def test_a_worker_and_a_supervisor_killed_together_take_the_agent_with_them(world: World) -> None:
+    command = world.start("signal.signal(signal.SIGTERM, signal.SIG_IGN); ready(); time.sleep(600)").profile.command
+    with worker(world, command, "go") as process:
+        supervisor = next(pid for pid, command_line in world.alive().items() if "supervisor" in command_line)
+        process.kill()
+        os.kill(supervisor, signal.SIGKILL)
+        until(lambda: not world.alive(), within_s=3, what=lambda: f"still alive: {world.alive()}")
 
 
 def test_a_supervisor_told_to_end_stops_its_agent(world: World) -> None:
@@ -192,14 +203,11 @@ def test_a_second_interrupt_cuts_the_stop_short_and_still_leaves_nothing(world: 
 
 
 def test_an_idle_agent_stops_at_once(world: World) -> None:
-    stops_s = []
-    for _ in range(5):
-        with start_agent(world.start(BUILTIN)) as agent:
-            agent.query("hello")
-            began = time.monotonic()
-        stops_s.append(time.monotonic() - began)
-    # The best of five: the machine may be busy with other things.
-    assert min(stops_s) < 0.05
+    with world.nothing_left(), start_agent(world.start(BUILTIN, stop_timeout_ms=60_000)) as agent:
+        agent.query("hello")
+        began = time.monotonic()
+    # Some 12 ms on an idle machine; the first signal of the stop sequence would come after 12 s.
+    assert time.monotonic() - began < 3
 
 
 def test_no_descriptor_or_thread_is_left_in_the_worker(world: World) -> None:

@@ -81,6 +81,13 @@ def test_what_is_unknown_does_not_become_zero_in_a_sum() -> None:
     assert Usage(input_tokens=4) + known == Usage(input_tokens=7, output_tokens=None, cost_usd=Decimal("0.5"))
 
 
+def test_the_built_in_agent_starts_without_what_is_slow_to_import() -> None:
+    source = "import sys; sys.path.append('.'); import orchestrator.agents.builtin.server; print(*sys.modules)"
+    root = Path(__file__).parents[3]
+    loaded = subprocess.check_output([sys.executable, "-I", "-S", "-c", source], cwd=root, text=True).split()
+    assert not {"asyncio", "pathlib", "acp", "pydantic"} & set(loaded)
+
+
 def test_the_protocol_is_imported_only_where_an_agent_starts() -> None:
     source = "import sys, orchestrator.agents.start, orchestrator.agents.checks; sys.exit('acp' in sys.modules)"
     root = Path(__file__).parents[3]

@@ -45,7 +45,8 @@ def test_orphan_that_inherited_the_lock_keeps_it_after_its_parent_was_killed(set
         from orchestrator.git import GitSettings, tree_lock
         settings = GitSettings(root=pathlib.Path(sys.argv[1]), worktree_root=pathlib.Path(sys.argv[2]))
         with tree_lock(settings, "wf-1") as lock:
-            child = subprocess.Popen(["sleep", "60"], pass_fds=(lock.fd,), stdout=subprocess.DEVNULL)
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            child = subprocess.Popen(["sleep", "60"], pass_fds=(lock.fd,), **quiet)
             print(child.pid, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
         """

@@ -68,8 +68,10 @@ def test_lets_legal_refs_through(ref: str) -> None:
 
 @pytest.mark.parametrize(
     "ref",
-    ["", "-d", "--upload-pack=x", "a..b", "a b", "a\nb", "a~1", "a^{commit}", "a:b", "a*", "a?", "a[b", "a\\b"]
-    + ["/a", "a/", "a//b", ".a", "a/.b", "a.", "a.lock", "a.lock/b", "@", "a@{1}", "a\x7fb"],
+    [
+        *("", "-d", "--upload-pack=x", "a..b", "a b", "a\nb", "a~1", "a^{commit}", "a:b", "a*", "a?", "a[b", "a\\b"),
+        *("/a", "a/", "a//b", ".a", "a/.b", "a.", "a.lock", "a.lock/b", "@", "a@{1}", "a\x7fb"),
+    ],
 )
 def test_refuses_refs_that_are_options_expressions_or_illegal(ref: str) -> None:
     with pytest.raises(GitRefNotFound, match="not a legal"):

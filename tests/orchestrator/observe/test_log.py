@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.observe.line import FIELDS, render
@@ -262,7 +262,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None)
 @given(event=ANYTHING, fields=st.dictionaries(NAMES, ANYTHING, max_size=5), level=st.integers(0, 60))
 def test_whatever_is_logged_a_line_is_one_json_object_with_exactly_those_fields(
     event: Any, fields: dict[str, Any], level: int

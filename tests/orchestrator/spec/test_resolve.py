@@ -190,6 +190,15 @@ def test_a_work_adds_servers_and_overrides_their_environment(folder: Path) -> No
     assert missing_variables(spec, {"A": "x"}) == missing_variables(resolve(spec, {}), {"A": "x"}) == ("A_RW",)
 
 
+def test_a_works_overrides_stand_over_the_workflows(folder: Path) -> None:
+    text = changed(AGENT, COMMAND + "\n  mcp_servers: {time: {env_overrides: {A: a, B: b}}}")
+    own = "mcp_servers: {time: {env_overrides: {A: own}}}"
+    path = write_spec(folder, text.replace("name: fix", f"name: fix\n      {own}"))
+    fix, review = resolve(load_spec(path, registered_mcp={"time"}).spec, {}).works
+    assert fix.mcp_servers["time"].env_overrides == {"A": "own", "B": "b"}
+    assert review.mcp_servers["time"].env_overrides == {"A": "a", "B": "b"}
+
+
 def test_variables_are_substituted_once() -> None:
     assert substitute("a ${X} ${Y}", {"X": "${Y}", "Y": "y"}) == "a ${Y} y"
     with pytest.raises(MissingVariable, match=r'git "api": environment variable not set: X, Y'):

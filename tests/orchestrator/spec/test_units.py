@@ -68,8 +68,10 @@ def test_addresses_of_repositories_pass(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", " ", "ext::sh", "fd::7", "-x", "--upload-pack=x", "ftp://x/y", "a\nb", "a\0b", "~/x", "://x"]
-    + ["https://me:secret@example.org/a", "https://me:${A}x@example.org/a"],
+    [
+        *("", " ", "ext::sh", "fd::7", "-x", "--upload-pack=x", "ftp://x/y", "a\nb", "a\0b", "~/x", "://x"),
+        *("https://me:secret@example.org/a", "https://me:${A}x@example.org/a"),
+    ],
 )
 def test_other_addresses_do_not(url: str) -> None:
     assert problem_with_url(url) is not None

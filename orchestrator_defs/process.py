@@ -1,0 +1,20 @@
+"""`python -m orchestrator_defs.process MODULE …`: one of Dagster's programs, as `python -m MODULE …` runs it, with our logs.
+
+Dagster's own programs configure their logs before they import anything of ours; this module comes first.
+"""
+
+import runpy
+import sys
+
+from resources.telemetry import start_logging
+
+
+def main() -> None:
+    """Become the program that the arguments name."""
+    start_logging()
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
