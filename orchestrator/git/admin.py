@@ -20,6 +20,8 @@ from orchestrator.git.control import discard, ensure, read_plain, write_aside
 
 _HEAD = re.compile(r"\A(?:ref: (?P<ref>refs/heads/[^\x00-\x20\x7f~^:?*\[\\]{1,500})|(?P<commit>[0-9a-f]{40,64}))\n?\Z")
 
+_RENAMES = 20
+
 # Everything else in the folder is the state of a merge, rebase or bisect that the agent left half-way.
 _KEPT = frozenset({"HEAD", "commondir", "gitdir", "index", "logs", "modules"})
 
@@ -75,7 +77,6 @@ class AdminFolder:
         discard(self.path)
 
     def _create(self, index: Path) -> None:
-        self.path.parent.mkdir(exist_ok=True)
         # Filled aside and renamed: `git worktree prune` of another Workflow's agent deletes a folder without `gitdir`.
         aside = Path(tempfile.mkdtemp(dir=self.path.parent.parent, prefix=f".{self.path.name}."))
         try:
@@ -83,8 +84,17 @@ class AdminFolder:
             (aside / "gitdir").write_text(f"{self.tree / '.git'}\n")
             (aside / "HEAD").write_text(f"ref: {self.branch}\n")
             shutil.copyfile(index, aside / "index")
-            aside.rename(self.path)
+            self._rename(aside)
         except BaseException:
-            with suppress(OSError):
-                shutil.rmtree(aside)
+            shutil.rmtree(aside, ignore_errors=True)
             raise
+
+    def _rename(self, aside: Path) -> None:
+        # The same prune also deletes `worktrees/` itself while it is empty, at worst just before our rename.
+        for _ in range(_RENAMES - 1):
+            self.path.parent.mkdir(exist_ok=True)
+            with suppress(FileNotFoundError):
+                aside.rename(self.path)
+                return
+        self.path.parent.mkdir(exist_ok=True)
+        aside.rename(self.path)

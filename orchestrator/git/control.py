@@ -33,6 +33,7 @@ _REPOSITORY_CONFIG = """\
 \tlogAllRefUpdates = false
 [gc]
 \tauto = 0
+\tpruneExpire = never
 """
 
 # hooksPath, fsmonitor: for a repository on this machine that serves a fetch. Lock timeouts: workflows share a mirror.

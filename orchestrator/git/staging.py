@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from orchestrator.domain.errors import GitError
 from orchestrator.git.command import Runner
 from orchestrator.git.control import discard
 
@@ -23,9 +24,14 @@ def stage(runner: Runner, tree: Path) -> str:
     for folder in changed - paths:
         paths |= _embedded(runner, tree, folder)
     if paths:
-        options = ("--add", "--remove", "--replace")
-        runner.run("update-index", *options, "-z", "--stdin", stdin="".join(f"{path}\0" for path in sorted(paths)))
-    return runner.run("write-tree").strip()
+        _take(runner, paths)
+    try:
+        return runner.run("write-tree").strip()
+    except GitError:
+        # An object that the index names is gone. Seen on 2.39 beside a `git gc` in the mirror: it removes folders that
+        # a batch of objects is about to be moved into, and the move's failure is not reported. Write all of them again.
+        _take(runner, _files(runner.run("ls-files", "-z")))
+        return runner.run("write-tree").strip()
 
 
 def checkout(runner: Runner, commit: str) -> None:
@@ -41,6 +47,11 @@ def clean(runner: Runner, tree: Path) -> None:
         if mode_hash_stage.startswith(_GITLINK) and any((tree / path).iterdir()):
             discard(tree / path)
             (tree / path).mkdir()
+
+
+def _take(runner: Runner, paths: set[str]) -> None:
+    options = ("--add", "--remove", "--replace", "-z", "--stdin")
+    runner.run("update-index", *options, stdin="".join(f"{path}\0" for path in sorted(paths)))
 
 
 def _embedded(runner: Runner, tree: Path, folder: str) -> set[str]:

@@ -8,17 +8,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from orchestrator.domain.errors import GitRefNotFound, GitUrlRefused
+from orchestrator.spec.giturl import SCHEMES, SCP_ADDRESS, problem_with_ref
 
-SCHEMES = frozenset({"https", "http", "ssh", "git", "file"})
 _ALLOWED = "use https://, http://, ssh://, git://, file://, user@host:path or an absolute path"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_SCP_LIKE = re.compile(r"\A[A-Za-z0-9_][\w.+-]*@[A-Za-z0-9][\w.-]*:(?![:-]).+\Z", re.ASCII)
 # Up to the last `@` before the path, since a password may hold an unescaped `@`; bounded: a long line stays linear.
 _USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20}://)[^\s/'\"]{1,512}@")
-
-# git-check-ref-format(1), as one pattern of what is forbidden.
-_ILLEGAL_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|\Z)|[/.]\Z|\A[-/.]|\A@\Z|\A\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +44,7 @@ def parse_url(url: str) -> Remote:
         raise _refused(url, "`transport::address` runs a helper program")
     scheme, separator, _ = url.partition("://")
     if not separator:
-        if _SCP_LIKE.match(url):
+        if SCP_ADDRESS.match(url):
             return Remote(url=url)
         raise _refused(url, "it is neither a URL nor an absolute path")
     if scheme not in SCHEMES:
@@ -82,10 +78,9 @@ def check_url(url: str) -> None:
 
 def check_ref(ref: str) -> None:
     """Raise `GitRefNotFound` for a name that no branch or tag can have, one read as an option included."""
-    if _ILLEGAL_REF.search(ref):
-        raise GitRefNotFound(
-            f"ref {ref[:200]!r} is not a legal branch, tag or commit; see `git help check-ref-format`", command="check"
-        )
+    problem = problem_with_ref(ref)
+    if problem is not None:
+        raise GitRefNotFound(f"ref {ref[:200]!r} {problem}", command="check")
 
 
 def mask(text: str) -> str:

@@ -6,12 +6,11 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from cronsim import CronSim, CronSimError
+from orchestrator.domain.cron import check_cron
 
 T = TypeVar("T")
 
@@ -152,14 +151,7 @@ def _url_path(text: str) -> str:
 
 
 def _cron(text: str) -> str:
-    if len(text.split()) != 5:  # CronSim would read a sixth as seconds, Dagster has none
-        raise ValueError
-    try:
-        next(CronSim(text, datetime.now(UTC)))
-    except CronSimError as error:
-        raise ValueError(str(error)) from None
-    except StopIteration:
-        raise ValueError("it never comes due") from None
+    check_cron(text)
     return text
 
 

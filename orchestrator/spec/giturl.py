@@ -9,6 +9,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _USERINFO = re.compile(r"\A[a-z]+://([^/?#]*)@", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
+SCP_ADDRESS = re.compile(r"\A[A-Za-z0-9_][\w.+-]*@[A-Za-z0-9][\w.-]*:(?![:-]).+\Z", re.ASCII)
 # git's own rule: a colon before the first slash, and no `://`, makes it `host:path` over ssh.
 _SCP_LIKE = re.compile(r"\A[^/]+:")
 # git-check-ref-format(1).
@@ -37,7 +38,11 @@ def problem_with_url(url: str) -> str | None:
 def _problem_with_scheme(url: str) -> str | None:
     scheme = _SCHEME.match(url)
     if scheme is None:
-        return 'has "://" without a scheme; use https, ssh or a path' if url.startswith("://") else None
+        if url.startswith("://"):
+            return 'has "://" without a scheme; use https, ssh or a path'
+        if _SCP_LIKE.match(url) and "${" not in url and not SCP_ADDRESS.match(url):
+            return "is neither a URL nor a path; write user@host:path for ssh"
+        return None
     if scheme[1].lower() not in SCHEMES:
         return f'has the unknown scheme "{scheme[1][:20]}"; use one of {", ".join(SCHEMES)}, or a path'
     userinfo = _USERINFO.match(url)

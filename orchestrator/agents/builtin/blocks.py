@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator.agents.builtin.history import HistoryError, HistoryRequest, history
 from orchestrator.agents.builtin.shell import Outcome, Shell
 
+# The same blocks as those that a launch's inputs are kept out of: what is run here is what is guarded there.
+from orchestrator.spec.fences import FENCED
+
 _LANGUAGES = ("sh", "git-history")
-_FENCED = re.compile(
-    r"^(?P<fence>`{3,})(?P<language>[^`\n]*)\n(?P<body>.*?)^(?P=fence)[ \t]*$", re.MULTILINE | re.DOTALL
-)
 _TITLE_MAX_CHARS = 60
 
 
@@ -35,7 +34,7 @@ class Block:
 
 def blocks_of(query: str) -> tuple[Block, ...]:
     """The steps of a query; other fenced blocks, with whatever stands in them, are not ours to run."""
-    fenced = (Block(language=found["language"].strip(), body=found["body"]) for found in _FENCED.finditer(query))
+    fenced = (Block(language=found["language"].strip(), body=found["body"]) for found in FENCED.finditer(query))
     return tuple(block for block in fenced if block.language in _LANGUAGES)
 
 

@@ -131,6 +131,19 @@ def test_lock_file_of_a_dead_git_is_removed_by_the_holder_of_the_tree(
     assert tree.commit_checkpoint(parent=base, message="m", trailers={"Checkpoint-Id": "cp-1"}) != base
 
 
+def test_object_that_went_missing_is_written_again(
+    tree: WorkTree, agent: Repository, mirror: Mirror, stored: Repository
+) -> None:
+    agent.write("new", "x")
+    first = tree.snapshot(work="w", task="one", message="m")
+    blob = stored.git("rev-parse", f"{first}:new")
+    (mirror.control.mirror_path / "objects" / blob[:2] / blob[2:]).unlink()
+    agent.write("other", "x")
+    second = tree.snapshot(work="w", task="two", message="m")
+    assert stored.git("show", f"{second}:new") == "x"
+    stored.git("fsck", "--full")
+
+
 def test_half_checkout_without_an_index_is_completed(
     mirror: Mirror, lock: TreeLock, settings: GitSettings, base: str
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.spec.cron import check_cron
+from orchestrator.domain.cron import check_cron
 from orchestrator.spec.duration import parse_duration
 from orchestrator.spec.giturl import problem_with_ref, problem_with_url
 
