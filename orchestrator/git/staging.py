@@ -28,8 +28,7 @@ def stage(runner: Runner, tree: Path) -> str:
     try:
         return runner.run("write-tree").strip()
     except GitError:
-        # An object that the index names is gone. Seen on 2.39 beside a `git gc` in the mirror: it removes folders that
-        # a batch of objects is about to be moved into, and the move's failure is not reported. Write all of them again.
+        # An object that the index names is gone: no commit held it, and an agent pruned the mirror. Write all again.
         _take(runner, _files(runner.run("ls-files", "-z")))
         return runner.run("write-tree").strip()
 

@@ -11,6 +11,7 @@ import yaml
 from orchestrator.domain.errors import SettingsError
 from orchestrator.engine.files import write_whole
 from orchestrator.settings import Settings
+from orchestrator.store.urls import database_url
 
 # Without this line the file is the operator's own and is left alone.
 MARK = "# Rendered from the settings; without this line the file is yours and is not written again.\n"
@@ -53,7 +54,8 @@ def instance_environment(settings: Settings) -> dict[str, str]:
         **os.environ,
         "DAGSTER_HOME": str(settings.dagster_home),
         "ORCHESTRATOR_HOME": str(settings.orchestrator_home),
-        "DATABASE_URL": settings.database_url,
+        # With its driver: Dagster's library fails on a bare `postgresql://`, for which SQLAlchemy picks another one.
+        "DATABASE_URL": database_url(settings.database_url).render_as_string(hide_password=False),
         # Dagster's own lines go through the root logger that our code configures; nothing calls home.
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "PYTHONUNBUFFERED": "1",

@@ -10,11 +10,16 @@ from pathlib import Path
 
 import click
 import pytest
+from sqlalchemy import create_engine, text
 
 from orchestrator.cli.main import COMMANDS
 from orchestrator.cli.run import parse_pairs
 from orchestrator.domain.errors import InputError
+from orchestrator.store.urls import database_url
 from tests.orchestrator.engine.world import repository
+from tests.parts.postgres import Postgres
+
+WORKFLOW_ID_TAG = "orchestrator/workflow_id"
 
 
 def orchestrator(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -155,3 +160,20 @@ def test_a_local_run_with_a_missing_input_starts_nothing(tmp_path: Path) -> None
     assert ended.returncode == 1
     assert 'input "handbook" is missing' in ended.stderr
     assert json.loads(orchestrator(tmp_path, "list", "--json").stdout) == []
+
+
+def test_a_local_run_keeps_everything_in_postgresql_where_the_url_says_so(tmp_path: Path, postgres: Postgres) -> None:
+    handbook = repository(tmp_path / "handbook", {"README.md": "# Handbook\n"})
+    url = postgres.create_database()
+    arguments = ("run", "demo", "--local", "--json", "--input", f"handbook={handbook}")
+    ended = orchestrator(tmp_path / "home", *arguments, DATABASE_URL=url)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    workflow_id = json.loads(ended.stdout)["workflow_id"]
+    assert not list((tmp_path / "home").rglob("*.db")), "no SQLite file beside it"
+    with create_engine(database_url(url)).connect() as connection:
+        ours = connection.execute(text("SELECT status FROM orchestrator.workflows")).scalars().all()
+        dagsters = connection.execute(
+            text("SELECT tags.value FROM run_tags tags WHERE key = :key"), {"key": WORKFLOW_ID_TAG}
+        )
+        assert ours == ["COMPLETED"]
+        assert dagsters.scalars().all() == [workflow_id]
