@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 
 class OrchestratorError(Exception):
@@ -74,6 +75,10 @@ class GitError(OrchestratorError):
         self.command = command
         self.exit_code = exit_code
         self.stderr = stderr
+
+    def at(self, where: str) -> Self:
+        """The same error, its message saying where it happened."""
+        return type(self)(f"{where}: {self}", command=self.command, exit_code=self.exit_code, stderr=self.stderr)
 
 
 class GitTimeout(GitError):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
-from orchestrator.domain.errors import IllegalTransition, MissingVariable
+from orchestrator.domain.errors import GitError, IllegalTransition, MissingVariable
 from orchestrator.domain.states import WorkflowStatus
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.facts import BaseCommits
 from orchestrator.git import Mirror, TreeLock, WorkTree, branch_names
-from orchestrator.spec.resolve import Plan
+from orchestrator.spec.resolve import GitPlan, Plan
 from orchestrator.spec.variables import missing_variables, substitute
 from orchestrator.store.rows import NewWorkTree, WorkflowRow
 
@@ -51,17 +52,14 @@ def open_trees(engine: Engine, plan: Plan, lock: TreeLock) -> dict[str, WorkTree
 def _prepare(engine: Engine, workflow_id: str, plan: Plan, lock: TreeLock) -> dict[str, str]:
     """Make every WorkTree, or none: what was made before one failed is removed again."""
     trees = open_trees(engine, plan, lock)
-    made: list[WorkTree] = []
-    commits: dict[str, str] = {}
+    # All Gits are asked before the first tree is made: most launches that fail do so here, with nothing to undo.
+    commits = {git.name: _base(trees[git.name], git) for git in plan.gits}
     try:
-        for git in plan.gits:
-            tree = trees[git.name]
-            tree.mirror.update()
-            commits[git.name] = tree.mirror.resolve(git.ref)
-            made.append(tree)
-            tree.add(commits[git.name])
-    except Exception:
-        for tree in made:
+        for name, tree in trees.items():
+            with _named(name):
+                tree.add(commits[name])
+    except BaseException:
+        for tree in trees.values():
             tree.remove()
         raise
     rows = [
@@ -78,3 +76,18 @@ def _prepare(engine: Engine, workflow_id: str, plan: Plan, lock: TreeLock) -> di
     ]
     engine.store.write(lambda tx: [tx.record_worktree(row) for row in rows])
     return commits
+
+
+def _base(tree: WorkTree, git: GitPlan) -> str:
+    """The commit that the Git's ref names now."""
+    with _named(git.name):
+        tree.mirror.update()
+        return tree.mirror.resolve(git.ref)
+
+
+@contextmanager
+def _named(git: str) -> Iterator[None]:
+    try:
+        yield
+    except GitError as error:
+        raise error.at(f'git "{git}"') from error

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.domain.errors import AgentRefused, CheckFailed, MissingVariable, WorkTimeout
+from orchestrator.domain.errors import AgentRefused, CheckFailed, GitUnreachable, MissingVariable, WorkTimeout
 from orchestrator.domain.states import TaskStatus, WorkflowStatus, WorkStatus
 from orchestrator.engine.facts import CheckResult, Fact
 from orchestrator.engine.perform import perform
@@ -285,7 +285,7 @@ def test_a_second_git_that_cannot_be_reached_leaves_no_worktree_of_the_first(wor
     gits = {"api": {"url": str(world.api)}, "web": {"url": str(tmp_path / "nowhere")}}
     loaded = world.spec([work("fix", task("patch", "true"))], gits=gits)
     workflow_id = world.create(loaded)
-    with pytest.raises(Exception, match="nowhere"):
+    with pytest.raises(GitUnreachable, match=r'git "web": .*nowhere'):
         world.perform(workflow_id, "fix")
     assert world.workflow(workflow_id).status is WorkflowStatus.FAILED
     assert not world.tree(workflow_id, "api").exists()
