@@ -81,7 +81,7 @@ def _prepare(engine: Engine, workflow_id: str, plan: Plan, lock: TreeLock) -> di
 def _base(tree: WorkTree, git: GitPlan) -> str:
     """The commit that the Git's ref names now."""
     with _named(git.name):
-        tree.mirror.update()
+        tree.mirror.update(git.ref)
         return tree.mirror.resolve(git.ref)
 
 

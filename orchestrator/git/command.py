@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -19,6 +20,11 @@ from orchestrator.git.urls import mask
 
 _DRAIN_SECONDS = 5.0
 _STDERR_KEPT = 2_000
+
+# A `git gc` that an agent runs in the mirror deletes an object folder while it is empty, at worst between the moments
+# when another git makes it and writes to it; every command of ours can be run again.
+_FOLDER_GONE = re.compile(r"unable to (?:create temporary file|write file [^\n]{1,4096}): No such file or directory")
+_ATTEMPTS = 5
 
 # What a git process may inherit: how to find programs, and how this machine reaches others.
 _INHERITED = frozenset(
@@ -102,22 +108,30 @@ class Runner:
 
         Raises `GitTimeout` at the deadline, with the whole process group killed, and `GitError` for a failure.
         """
-        line = mask("git " + " ".join(args))
+        for _ in range(_ATTEMPTS):
+            stdout, stderr, exit_code = self._observed(args, stdin)
+            if exit_code == 0:
+                return stdout
+            if not _FOLDER_GONE.search(stderr):
+                break
+        said = mask(stderr)[-_STDERR_KEPT:].strip()
+        line = _shown(args)
+        raise GitError(
+            f"{line[:300]}: exit code {exit_code}: {said}", command=args[0], exit_code=exit_code, stderr=said
+        )
+
+    def _observed(self, args: tuple[str, ...], stdin: str) -> tuple[str, str, int]:
         started = time.monotonic()
         failed = True
         try:
-            stdout, stderr, exit_code = self._perform(args, stdin)
-            failed = exit_code != 0
+            ended = self._perform(args, stdin)
+            failed = ended[2] != 0
+            return ended
         finally:
             if self.settings.observe is not None:
                 duration_ms = (time.monotonic() - started) * 1000
-                self.settings.observe(GitCommand(name=args[0], line=line, duration_ms=duration_ms, failed=failed))
-        if failed:
-            said = mask(stderr)[-_STDERR_KEPT:].strip()
-            raise GitError(
-                f"{line[:300]}: exit code {exit_code}: {said}", command=args[0], exit_code=exit_code, stderr=said
-            )
-        return stdout
+                command = GitCommand(name=args[0], line=_shown(args), duration_ms=duration_ms, failed=failed)
+                self.settings.observe(command)
 
     def _perform(self, args: tuple[str, ...], stdin: str) -> tuple[str, str, int]:
         environment = {**_FIXED, **self.environment}
@@ -138,13 +152,17 @@ class Runner:
             )
         except subprocess.TimeoutExpired as error:
             raise GitTimeout(
-                f"{mask(' '.join(args))[:300]}: killed at its deadline of {self.settings.timeout_ms} ms",
+                f"{_shown(args)[:300]}: killed at its deadline of {self.settings.timeout_ms} ms",
                 command=args[0],
             ) from error
         finally:
             if process.returncode is None:
                 _kill_group(process)
         return stdout.decode(errors="surrogateescape"), stderr.decode(errors="replace"), process.returncode
+
+
+def _shown(args: tuple[str, ...]) -> str:
+    return mask("git " + " ".join(args))
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -21,6 +21,8 @@ _STALE_LOCK = re.compile(r"Unable to create '([^'\n]{1,4096}\.lock)': File exist
 
 # Only these are written, and pruned, by a fetch: refs/heads/* and refs/orchestrator/* are the Workflows'.
 _REFSPECS = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
+# The repository's own HEAD: its default branch, or, detached, a commit on no branch. Outside what the above prune.
+_HEAD = "refs/remotes/HEAD"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +46,11 @@ class Mirror:
         """What it was opened with."""
         return self.control.settings
 
-    def update(self) -> None:
+    def update(self, ref: str = "") -> None:
         """Clone it the first time, fetch it afterwards. Raises `GitUnreachable`, `GitTimeout`, `GitLocked`.
 
-        A process that is killed here leaves the mirror as it was. Callers at the same time wait for each other.
+        A branch or tag comes without being named; `HEAD` only when it is the `ref` that is wanted. A process that is killed
+        here leaves the mirror as it was. Callers at the same time wait for each other.
         """
         path = self.control.mirror_path
         lock = self.control.path / "update.lock"
@@ -56,12 +59,15 @@ class Mirror:
                 self._fetch(self.control.runner(held_fds=(fd,)))
             else:
                 self._clone(path, fd)
+            if ref == "HEAD":
+                self._fetch_head(self.control.runner(held_fds=(fd,)))
             self.control.share_config()
 
     def resolve(self, ref: str) -> str:
-        """The commit that a branch, a tag or a full hash names now, in this order, as last fetched."""
+        """The commit that a branch, a tag, a full hash or `HEAD` names now, in this order, as last fetched."""
         check_ref(ref)
-        names = [f"refs/remotes/origin/{ref}", f"refs/tags/{ref}"] + ([ref] if _COMMIT.match(ref) else [])
+        names = [_HEAD] if ref == "HEAD" else [f"refs/remotes/origin/{ref}", f"refs/tags/{ref}"]
+        names += [ref] if _COMMIT.match(ref) else []
         for commit in self.control.find(*(f"{name}^{{commit}}" for name in names)):
             if commit is not None:
                 return commit
@@ -105,10 +111,18 @@ class Mirror:
         self._fetch(runner)
         aside.rename(path)
 
-    def _fetch(self, runner: Runner) -> None:
+    def _fetch_head(self, runner: Runner) -> None:
+        try:
+            self._fetch(runner, f"+HEAD:{_HEAD}")
+        except GitUnreachable as error:
+            # An empty repository, or a HEAD on a branch without commits: `resolve` has the words for that.
+            if "remote ref HEAD" not in error.stderr:
+                raise
+
+    def _fetch(self, runner: Runner, *refspecs: str) -> None:
         depth = [f"--depth={self.settings.clone_depth}"] if self.settings.clone_depth else []
         options = ("--quiet", "--prune", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *depth)
-        command = ("fetch", *options, "--", self.control.remote.url, *_REFSPECS)
+        command = ("fetch", *options, "--", self.control.remote.url, *(refspecs or _REFSPECS))
         try:
             _reach(runner, self.shown, *command)
         except GitUnreachable as error:
@@ -124,7 +138,7 @@ def remote_head(url: str, ref: str, settings: GitSettings) -> str:
     remote = parse_url(url)
     if _COMMIT.match(ref):
         return ref
-    wanted = (f"refs/heads/{ref}", f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}")
+    wanted = ("HEAD",) if ref == "HEAD" else (f"refs/heads/{ref}", f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}")
     runner = Control.open(remote, settings).runner()
     listed = _reach(runner, mask(url), "ls-remote", "--quiet", "--", remote.url, *wanted)
     found = {name: commit for commit, _, name in (line.partition("\t") for line in listed.splitlines())}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 
 from orchestrator.domain.errors import GitError
 from orchestrator.domain.ids import SAFE_ID
@@ -85,6 +87,7 @@ class WorkTree:
         `parent` itself where the tree is the same. Commits of the agent's own are squashed into it and stay
         reachable on a hidden ref. HEAD ends on the branch. `trailers` holds `Checkpoint-Id`.
         """
+        self._remove_stale_locks()
         branch, head = self._heads()
         agents_branch = self._agents_branch()
         trailer_lines = "\n".join(f"{key}: {value}" for key, value in trailers.items())
@@ -103,7 +106,10 @@ class WorkTree:
         return commit
 
     def find_checkpoint(self, checkpoint_id: str) -> str | None:
-        """The commit of a Checkpoint, where it was made; looks at the branch beyond its base."""
+        """The commit of a Checkpoint, where it was made; looks at the branch beyond its base. No agent may run.
+
+        Should its maker have been killed right after the commit, what was left to do is done here: HEAD, the index.
+        """
         wanted = "%(trailers:key=Checkpoint-Id,valueonly,separator=%x2C)"
         listed = self._control.runner().run(
             "log", "--first-parent", f"--format=%H {wanted}", f"{self.refs.base}..{self.refs.head}", "--"
@@ -111,11 +117,14 @@ class WorkTree:
         for line in listed.splitlines():
             commit, _, found = line.partition(" ")
             if found == checkpoint_id:
+                if self._index.exists() and self._is_folder():
+                    self._admin.settle(self._index)
                 return commit
         return None
 
     def undo_checkpoint(self, *, commit: str, back_to: str) -> None:
         """Take a Checkpoint's commit off the branch again; the files stay as they are."""
+        self._remove_stale_locks()
         self._move_refs(f"update {self.refs.head} {back_to} {commit}")
 
     def rescue(self, ref_id: str, *, since: str) -> str | None:
@@ -140,6 +149,7 @@ class WorkTree:
 
         Ignored files stay; what is neither tracked nor ignored goes (`rescue` it before).
         """
+        self._remove_stale_locks()
         (branch,) = self._control.find(self.refs.head)
         self._move_refs(f"update {self.refs.head} {branch_at or commit} {branch or NONE}")
         self._check_folder()
@@ -152,6 +162,7 @@ class WorkTree:
 
         The files only move into the trash, which `empty_trash` deletes: that can take half a minute.
         """
+        self._remove_stale_locks()
         (branch,) = self._control.find(self.refs.head)
         rescued = None
         if branch and self._index.exists() and self._is_folder():
@@ -195,6 +206,7 @@ class WorkTree:
         self._check_folder()
         if not self._index.exists():
             raise self._missing()
+        self._remove_own_locks()
         return stage(self._runner, self.path)
 
     def _commit(self, tree: str, message: str, parent: str, *others: str) -> str:
@@ -221,12 +233,16 @@ class WorkTree:
         )
 
     def _remove_stale_locks(self) -> None:
-        # All of these are this Workflow's alone, and its lock, which each of its processes inherits, is ours:
-        # whoever made them has ended.
-        self._index.with_name(f"{self._index.name}.lock").unlink(missing_ok=True)
+        """Where no agent runs: whoever made them had inherited this Workflow's lock, which is ours, and has ended."""
+        self._remove_own_locks()
         self._admin.unlock()
-        mirror = self._control.mirror_path
-        (mirror / f"{self.refs.head}.lock").unlink(missing_ok=True)
+        (self._control.mirror_path / f"{self.refs.head}.lock").unlink(missing_ok=True)
+
+    def _remove_own_locks(self) -> None:
+        # Files that no agent's git writes: they can be removed beside one.
+        self._index.with_name(f"{self._index.name}.lock").unlink(missing_ok=True)
         for prefix in (hidden_of(self.refs.workflow_id), rescues_of(self.refs.workflow_id)):
-            for lock in (mirror / prefix).rglob("*.lock"):
-                lock.unlink(missing_ok=True)
+            # Not rglob: it fails where another's `pack-refs` deletes an empty folder meanwhile.
+            for folder, _, files in os.walk(self._control.mirror_path / prefix):
+                for lock in (name for name in files if name.endswith(".lock")):
+                    Path(folder, lock).unlink(missing_ok=True)

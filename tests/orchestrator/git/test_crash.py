@@ -14,6 +14,7 @@ import pytest
 
 from orchestrator.domain.errors import GitLocked
 from orchestrator.git import GitSettings, Mirror, TreeLock, WorkTree, tree_lock
+from orchestrator.git.admin import AdminFolder
 from tests.orchestrator.git.repository import Repository
 
 FILES = 1_500
@@ -110,9 +111,10 @@ def test_checkpoint_killed_at_any_time_is_made_exactly_once(
     assert interrupted >= 2
 
 
+@pytest.mark.parametrize("again", ["add", "restore", "checkpoint"])
 @pytest.mark.parametrize("where", ["admin", "ours", "branch", "task"])
 def test_lock_file_of_a_dead_git_is_removed_by_the_holder_of_the_tree(
-    tree: WorkTree, agent: Repository, mirror: Mirror, base: str, where: str
+    tree: WorkTree, agent: Repository, mirror: Mirror, base: str, where: str, again: str
 ) -> None:
     unique = "wf-0123456789ab-api"
     lock = {
@@ -123,12 +125,37 @@ def test_lock_file_of_a_dead_git_is_removed_by_the_holder_of_the_tree(
     }[where]
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.touch()
-    tree.add(base)
+    if again == "add":
+        tree.add(base)
+    elif again == "restore":
+        tree.rescue("tk-1", since=base)
+        tree.restore(base)
+    else:
+        assert tree.commit_checkpoint(parent=base, message="m", trailers={"Checkpoint-Id": "cp-0"}) == base
     assert not lock.exists()
     agent.write("new", "x")
     agent.git("add", "new")
     tree.snapshot(work="w", task="t", message="m")
     assert tree.commit_checkpoint(parent=base, message="m", trailers={"Checkpoint-Id": "cp-1"}) != base
+
+
+def test_checkpoint_that_was_killed_right_after_its_commit_is_found_and_finished(
+    tree: WorkTree, agent: Repository, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent.git("checkout", "-q", "-b", "fix")
+    agent.write("new", "x")
+
+    def die(self: AdminFolder, index: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AdminFolder, "settle", die)
+        with pytest.raises(KeyboardInterrupt):
+            tree.commit_checkpoint(parent=base, message="m", trailers={"Checkpoint-Id": "cp-1"})
+    commit = tree.find_checkpoint("cp-1")
+    assert agent.git("rev-parse", "HEAD", "HEAD^").split() == [commit, base]
+    assert agent.git("branch", "--show-current") == tree.refs.branch
+    assert agent.git("status", "--porcelain") == ""
 
 
 def test_object_that_went_missing_is_written_again(

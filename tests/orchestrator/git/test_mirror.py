@@ -72,6 +72,27 @@ def test_branch_comes_before_a_tag_of_the_same_name_and_a_full_hash_resolves(
     assert mirror.resolve(first) == first
 
 
+def test_head_is_the_default_branch_or_a_detached_commit(
+    mirror: Mirror, upstream: Repository, settings: GitSettings
+) -> None:
+    head = upstream.git("rev-parse", "main")
+    detached = upstream.git("commit-tree", "-p", head, "-m", "on no branch", f"{head}^{{tree}}")
+    mirror.update("HEAD")
+    assert mirror.resolve("HEAD") == remote_head(str(upstream.path), "HEAD", settings) == head
+    upstream.git("checkout", "-q", "--detach", detached)
+    mirror.update("HEAD")
+    mirror.update()
+    assert mirror.resolve("HEAD") == remote_head(str(upstream.path), "HEAD", settings) == detached
+
+
+def test_head_of_an_empty_repository_is_said_to_be_empty(tmp_path: Path, settings: GitSettings) -> None:
+    subprocess.run(["git", "init", "-q", "--bare", tmp_path / "empty"], check=True)
+    mirror = Mirror.open(str(tmp_path / "empty"), settings)
+    mirror.update("HEAD")
+    with pytest.raises(GitRefNotFound, match="is an empty repository"):
+        mirror.resolve("HEAD")
+
+
 def test_ref_that_is_missing_is_named_with_the_masked_address(settings: GitSettings, mirror: Mirror) -> None:
     named = replace(mirror, shown="https://***@example.org/x")
     with pytest.raises(GitRefNotFound, match=r"https://\*\*\*@example.org/x has no branch, tag or commit 'nope'"):

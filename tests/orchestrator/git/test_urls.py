@@ -74,7 +74,7 @@ def test_lets_legal_refs_through(ref: str) -> None:
     ],
 )
 def test_refuses_refs_that_are_options_expressions_or_illegal(ref: str) -> None:
-    with pytest.raises(GitRefNotFound, match="not a legal|is empty|starts with a dash"):
+    with pytest.raises(GitRefNotFound, match=r"not a legal|is empty|starts with a dash"):
         check_ref(ref)
 
 
