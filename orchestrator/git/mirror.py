@@ -49,7 +49,7 @@ class Mirror:
     def update(self, ref: str = "") -> None:
         """Clone it the first time, fetch it afterwards. Raises `GitUnreachable`, `GitTimeout`, `GitLocked`.
 
-        A branch or tag comes without being named; `HEAD` only when it is the `ref` that is wanted. A process that is killed
+        A branch or tag comes without being named; `HEAD` only when it is the wanted `ref`. A process that is killed
         here leaves the mirror as it was. Callers at the same time wait for each other.
         """
         path = self.control.mirror_path
