@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from orchestrator.domain.errors import GitError, IllegalTransition, MissingVariable
@@ -18,7 +18,7 @@ from orchestrator.store.rows import NewWorkTree, WorkflowRow
 _UNFINISHED = frozenset({WorkflowStatus.READY, WorkflowStatus.PAUSED, WorkflowStatus.FAILED})
 
 
-def begin(engine: Engine, workflow: WorkflowRow, plan: Plan, lock: TreeLock) -> Iterator[BaseCommits]:
+def begin(engine: Engine, workflow: WorkflowRow, plan: Plan, trees: Mapping[str, WorkTree]) -> Iterator[BaseCommits]:
     """Bring the Workflow to RUNNING, from wherever it stands; the first time its WorkTrees are made.
 
     Raises:
@@ -30,9 +30,11 @@ def begin(engine: Engine, workflow: WorkflowRow, plan: Plan, lock: TreeLock) -> 
         raise MissingVariable(names=missing, where=f'workflow "{plan.workflow}"')
     status = workflow.status
     if status is WorkflowStatus.CREATED:
-        yield BaseCommits(commits=_prepare(engine, workflow.id, plan, lock))
+        yield BaseCommits(commits=_prepare(engine, workflow.id, plan, trees))
         engine.store.write(lambda tx: tx.change_workflow(workflow.id, WorkflowStatus.READY))
         status = WorkflowStatus.READY
+    else:
+        _stand(engine, workflow.id, trees)
     if status in _UNFINISHED:
         engine.store.write(lambda tx: tx.change_workflow(workflow.id, WorkflowStatus.RUNNING))
     elif status is not WorkflowStatus.RUNNING:
@@ -49,9 +51,15 @@ def open_trees(engine: Engine, plan: Plan, lock: TreeLock) -> dict[str, WorkTree
     }
 
 
-def _prepare(engine: Engine, workflow_id: str, plan: Plan, lock: TreeLock) -> dict[str, str]:
+def _stand(engine: Engine, workflow_id: str, trees: Mapping[str, WorkTree]) -> None:
+    """See that every WorkTree is there: one that went with its disk comes back from its branch."""
+    for row in engine.store.read(lambda reader: reader.worktrees(workflow_id)):
+        with _named(row.git):
+            trees[row.git].add(row.base_commit)
+
+
+def _prepare(engine: Engine, workflow_id: str, plan: Plan, trees: Mapping[str, WorkTree]) -> dict[str, str]:
     """Make every WorkTree, or none: what was made before one failed is removed again."""
-    trees = open_trees(engine, plan, lock)
     # All Gits are asked before the first tree is made: most launches that fail do so here, with nothing to undo.
     commits = {git.name: _base(trees[git.name], git) for git in plan.gits}
     try:

@@ -57,9 +57,9 @@ def _bound(workflow: WorkflowRow, work_id: str | None = None) -> AbstractContext
 def _perform(engine: Engine, workflow: WorkflowRow, plan: Plan, work: WorkPlan) -> Iterator[Fact]:
     work_id = ids.work_id(workflow.id, work.name)
     with tree_lock(engine.git, workflow.id) as lock, _bound(workflow, work_id=work_id):
-        yield from begin(engine, workflow, plan, lock)
-        row = engine.store.write(lambda tx: tx.start_work(work_id))
         trees = open_trees(engine, plan, lock)
+        yield from begin(engine, workflow, plan, trees)
+        row = engine.store.write(lambda tx: tx.start_work(work_id))
         run = WorkRun.open(engine, workflow=workflow, plan=plan, work=work, row=row, trees=trees, lock=lock)
         # An id reserved by an earlier try says that its Tasks and checks were done: only commits can be missing, and
         # the trees hold what is to be committed, edits made for a check included.

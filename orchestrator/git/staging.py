@@ -28,8 +28,11 @@ def stage(runner: Runner, tree: Path) -> str:
     try:
         return runner.run("write-tree").strip()
     except GitError:
-        # An object that the index names is gone: no commit held it, and an agent pruned the mirror. Write all again.
-        _take(runner, _files(runner.run("ls-files", "-z")))
+        # An object that the index names is gone: no commit held it, and an agent pruned the mirror. Entries put in by
+        # hand have no file times, so that git reads each file, and writes its object, again.
+        entries = runner.run("ls-files", "-z", "--stage")
+        runner.run("update-index", "-z", "--index-info", stdin=entries)
+        _take(runner, {entry.partition("\t")[2] for entry in _files(entries)})
         return runner.run("write-tree").strip()
 
 

@@ -37,7 +37,7 @@ class WorkTree:
         self._lock = lock
         self._control = mirror.control
         unique = f"{lock.workflow_id}-{name}"
-        # Written by git in one step when a checkout is complete, where no agent reaches: its presence is the proof.
+        # Written in one step when a checkout is complete, out of reach of the agent's git: its presence is the proof.
         self._index = self._control.path / "indexes" / unique
         self._admin = AdminFolder(
             path=self._control.mirror_path / "worktrees" / unique, tree=self.path, branch=self.refs.head

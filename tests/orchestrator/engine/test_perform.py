@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -364,3 +365,18 @@ def test_what_was_logged_is_one_chain(world: World, capfd: pytest.CaptureFixture
         "WorkflowCompleted",
     ]
     assert {line["workflowId"] for line in chain} == {workflow_id}
+
+
+def test_a_worktree_that_went_with_its_disk_comes_back_for_the_next_work(world: World) -> None:
+    loaded = world.spec(
+        [
+            work("one", task("a", "echo 1 > api/a.txt"), gits=["api"]),
+            work("two", task("b", "cat api/a.txt"), gits=["api"]),
+        ]
+    )
+    workflow_id = world.create(loaded)
+    world.perform(workflow_id, "one")
+    shutil.rmtree(world.tree(workflow_id, "api"))
+    world.perform(workflow_id, "two")
+    assert (world.tree(workflow_id, "api") / "a.txt").read_text() == "1\n"
+    assert world.workflow(workflow_id).status is WorkflowStatus.COMPLETED

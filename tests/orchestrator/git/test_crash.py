@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.domain.errors import GitLocked
-from orchestrator.git import GitSettings, Mirror, TreeLock, WorkTree, tree_lock
+from orchestrator.git import GitSettings, Mirror, TreeLock, WorkTree, tree_lock, worktree
 from orchestrator.git.admin import AdminFolder
+from orchestrator.git.command import Runner
 from tests.orchestrator.git.repository import Repository
 
 FILES = 1_500
@@ -165,7 +166,7 @@ def test_object_that_went_missing_is_written_again(
     first = tree.snapshot(work="w", task="one", message="m")
     blob = stored.git("rev-parse", f"{first}:new")
     (mirror.control.mirror_path / "objects" / blob[:2] / blob[2:]).unlink()
-    agent.write("other", "x")
+    agent.write("other", "y")
     second = tree.snapshot(work="w", task="two", message="m")
     assert stored.git("show", f"{second}:new") == "x"
     stored.git("fsck", "--full")
@@ -191,6 +192,21 @@ def test_tree_deleted_by_hand_is_checked_out_where_the_branch_is(
     tree.add(base)
     assert (tree.path / "new").read_text() == "x"
     assert tree.head() == commit
+
+
+def test_second_checkout_that_dies_does_not_pass_for_complete(
+    tree: WorkTree, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(runner: Runner, commit: str) -> None:
+        raise KeyboardInterrupt
+
+    tree.path.rename(tmp_path / "gone")
+    with monkeypatch.context() as patch:
+        patch.setattr(worktree, "checkout", die)
+        with pytest.raises(KeyboardInterrupt):
+            tree.add(base)
+    tree.add(base)
+    assert (tree.path / "README.md").exists()
 
 
 def test_orphaned_git_keeps_the_tree_locked_after_its_worker_was_killed(

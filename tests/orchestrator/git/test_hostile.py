@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from orchestrator.git import Mirror, WorkTree
+from orchestrator.git import GitCommand, GitSettings, Mirror, TreeLock, WorkTree
 from tests.orchestrator.git.repository import Repository, new_repository
 
 Planted = tuple[str, Callable[[], bool]]
@@ -66,6 +67,27 @@ def test_shared_config(
 ) -> None:
     script, ran = planted
     _plant_config(agent, script)
+    _work(tree, mirror, upstream, base)
+    assert not ran()
+
+
+def test_shared_config_planted_again_after_each_of_our_commands(
+    upstream: Repository, settings: GitSettings, lock: TreeLock, planted: Planted
+) -> None:
+    script, ran = planted
+    evil = new_repository(settings.root.parent / "evil")
+    _plant_config(evil, script)
+
+    def plant(_: GitCommand) -> None:
+        if mirror.control.mirror_path.exists():
+            shutil.copy(evil.path / ".git" / "config", mirror.control.mirror_path / "config")
+            _plant_hooks(mirror.control.mirror_path / "hooks", script)
+
+    mirror = Mirror.open(str(upstream.path), replace(settings, observe=plant))
+    mirror.update()
+    tree = WorkTree(mirror=mirror, lock=lock, name="api")
+    base = mirror.resolve("main")
+    tree.add(base)
     _work(tree, mirror, upstream, base)
     assert not ran()
 

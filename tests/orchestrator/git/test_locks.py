@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -82,6 +83,25 @@ def test_lock_file_goes_with_the_last_tree_and_many_may_race_for_it(settings: Gi
         thread.join()
     assert overlaps == [1] * 120
     assert not list(settings.worktree_root.iterdir())
+
+
+def test_lock_on_a_file_that_its_last_holder_removed_meanwhile_does_not_count(
+    settings: GitSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = settings.worktree_root / "wf-1.lock"
+    flock = fcntl.flock
+    removed: list[Path] = []
+
+    def flock_after_removal(fd: int, operation: int) -> None:
+        if not removed:
+            path.unlink()
+            removed.append(path)
+        flock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock_after_removal)
+    with tree_lock(settings, "wf-1") as lock:
+        assert removed
+        assert os.path.samestat(os.fstat(lock.fd), path.stat())
 
 
 def test_lock_file_stays_while_trees_exist(settings: GitSettings) -> None:
