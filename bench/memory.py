@@ -36,22 +36,30 @@ def measure(*, tries: int = 3) -> Figure:
 
 
 def _ours(world: World, workflow: str) -> float:
-    begun, resident = 0, 0.0
+    sent = 0
+    samples = []
     with watched(_worker("orchestrator_defs.definitions", workflow), world.environment) as process:
         for line in log_lines(process):
-            begun += line.event == "QuerySent"
-            if begun == 2 * _WORKS and not resident:
-                resident = _resident_mb(process)
-    return resident
+            if line.event == "QuerySent":
+                sent += 1
+                if sent == 2 * _WORKS:
+                    samples.append(_resident_mb(process))
+    return _only(samples)
 
 
 def _bare(world: World) -> float:
-    resident = 0.0
+    samples = []
     with watched(_worker("bench.bare", "three_ops"), world.environment) as process:
         for line in process.stderr or ():
             if line.strip() == MARK.encode():
-                resident = _resident_mb(process)
-    return resident
+                samples.append(_resident_mb(process))
+    return _only(samples)
+
+
+def _only(samples: list[float]) -> float:
+    if len(samples) != 1:
+        raise RuntimeError(f"the moment to look at the worker came {len(samples)} times, not once; read its log")
+    return samples[0]
 
 
 def _worker(module: str, job: str) -> list[str]:

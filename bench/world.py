@@ -22,6 +22,7 @@ from orchestrator.settings.table import VARIABLES
 
 ROOT = Path(__file__).parent.parent
 GIT = "project"
+_ORCHESTRATOR = [sys.executable, "-m", "orchestrator.cli"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class LogLine:
     """
 
     event: str
+    message: str
     at_ms: float
     duration_ms: int
     context: Mapping[str, Any]
@@ -73,6 +75,8 @@ def temporary_world(*, log_level: str = "info") -> Iterator[World]:
         settings = load_settings(given)
         prepare_instance(settings)
         environment = {**instance_environment(settings), **given}
+        # The first command makes the database; no figure is about that.
+        subprocess.run([*_ORCHESTRATOR, "list"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
         yield World(folder=folder, settings=settings, environment=environment)
 
 
@@ -86,10 +90,10 @@ def make_repository(path: Path, *, files: int) -> Path:
         file = path / f"part{number // 100:03}" / f"file{number % 100:02}.txt"
         file.parent.mkdir(exist_ok=True)
         file.write_text(f"{number}\n" * 20)
-    identity = ["-c", "user.name=Bench", "-c", "user.email=bench@localhost"]
-    steps = (["init", "-q", "-b", "main"], ["add", "."], [*identity, "commit", "-q", "-m", "Start"], ["gc", "-q"])
-    for arguments in steps:
-        subprocess.run(["git", *arguments], cwd=path, check=True)
+    # No automatic gc: it would still run in the background when the clock does.
+    git = ["git", "-c", "user.name=Bench", "-c", "user.email=bench@localhost", "-c", "gc.auto=0"]
+    for arguments in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "Start"], ["repack", "-adq"]):
+        subprocess.run([*git, *arguments], cwd=path, check=True)
     return path
 
 
@@ -126,8 +130,7 @@ def append_line(text: str, *, sleep_s: float = 0) -> str:
 @contextmanager
 def local_run(world: World, workflow: str) -> Iterator[subprocess.Popen[bytes]]:
     """`orchestrator run NAME --local`, its log on `stderr`; fails unless the Workflow completed."""
-    command = [sys.executable, "-m", "orchestrator.cli", "run", workflow, "--local", "--json"]
-    with watched(command, world.environment) as process:
+    with watched([*_ORCHESTRATOR, "run", workflow, "--local", "--json"], world.environment) as process:
         yield process
 
 
@@ -152,6 +155,7 @@ def log_lines(process: subprocess.Popen[bytes]) -> Iterator[LogLine]:
             fields = json.loads(line)
             yield LogLine(
                 event=fields["event"],
+                message=fields["message"],
                 at_ms=datetime.fromisoformat(fields["timestamp"]).timestamp() * 1000,
                 duration_ms=fields["duration"] or 0,
                 context=fields["context"],

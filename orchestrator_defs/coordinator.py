@@ -5,13 +5,14 @@ from functools import cached_property
 
 import dagster as dg
 from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
+from dagster._core.storage.tags import MAX_RETRIES_TAG
 
+from orchestrator.domain import tags
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.engine.create import create
 from orchestrator.engine.engine import open_settings_store
 from orchestrator.settings import load_settings
 from orchestrator.store import Store
-from orchestrator_defs import keys
 from resources.telemetry import start_logging
 
 RESUME_TAG = "dagster/is_resume_retry"
@@ -35,14 +36,16 @@ class WorkflowRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
             try:
                 self._instance.add_run_tags(run.run_id, self._accept(run, document))
             except OrchestratorError as error:
-                # The run exists by now; left NOT_STARTED it would stand in the UI as if it were still to come.
+                # The run exists by now; left NOT_STARTED it would stand in the UI as if it were still to come. Dagster
+                # would retry a failed one, to be refused again.
+                self._instance.add_run_tags(run.run_id, {MAX_RETRIES_TAG: "0"})
                 self._instance.report_run_failed(run, message=str(error))
                 raise
         return super().submit_run(context)
 
     def _accept(self, run: dg.DagsterRun, document: str) -> Mapping[str, str]:
         """Create or continue the Workflow of this run, and say which by tags, over those copied from a parent."""
-        continued = run.tags.get(keys.WORKFLOW_ID_TAG)
+        continued = run.tags.get(tags.WORKFLOW_ID_TAG)
         if continued is not None and run.tags.get(RESUME_TAG) == "true":
             row = self._store.write(lambda tx: tx.set_run(continued, run.run_id))
         else:
@@ -50,19 +53,19 @@ class WorkflowRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
                 self._store,
                 run_id=run.run_id,
                 document=document,
-                digest=run.tags[keys.SPEC_DIGEST_TAG],
+                digest=run.tags[tags.SPEC_DIGEST_TAG],
                 inputs=dict(run.run_config),
             )
         return {
-            keys.WORKFLOW_ID_TAG: row.id,
-            keys.CORRELATION_ID_TAG: row.correlation_id,
-            keys.SPEC_DIGEST_TAG: row.spec_digest,
-            keys.STATUS_TAG: str(row.status),
+            tags.WORKFLOW_ID_TAG: row.id,
+            tags.CORRELATION_ID_TAG: row.correlation_id,
+            tags.SPEC_DIGEST_TAG: row.spec_digest,
+            tags.STATUS_TAG: str(row.status),
         }
 
     def _document(self, run: dg.DagsterRun) -> str | None:
         """The spec that the run's job was built from; None for any other job."""
         if run.job_snapshot_id is None:
             return None
-        value = self._instance.get_job_snapshot(run.job_snapshot_id).metadata.get(keys.SPEC_METADATA)
+        value = self._instance.get_job_snapshot(run.job_snapshot_id).metadata.get(tags.SPEC_METADATA)
         return None if value is None else str(value.value)

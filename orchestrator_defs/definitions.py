@@ -26,7 +26,7 @@ def build(settings: Settings) -> dg.Definitions:
     """The definitions under these settings; a bad spec of WORKFLOW_SPECS_PATH is logged and left out."""
     tree = dg.ComponentTree.for_project(Path(__file__).parent.parent)
     own = [component.loaded for component in tree.get_all_components(of_type=Workflow)]
-    _refuse_twins(own)
+    refuse_twins(own)
     added = _added(settings, {loaded.spec.name: loaded.path for loaded in own})
     return dg.Definitions.merge(
         tree.build_defs(),
@@ -49,7 +49,8 @@ def _added(settings: Settings, taken: Mapping[str, Path]) -> list[LoadedSpec]:
     return list(folder.specs)
 
 
-def _refuse_twins(specs: list[LoadedSpec]) -> None:
+def refuse_twins(specs: list[LoadedSpec]) -> None:
+    """Raise `SpecError`, naming both files, where two of the project's own specs have one name."""
     first: dict[str, LoadedSpec] = {}
     for loaded in specs:
         twin = first.setdefault(loaded.spec.name, loaded)

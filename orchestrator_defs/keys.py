@@ -1,4 +1,4 @@
-"""Names that the code location gives to things in Dagster: asset keys, op names, tags."""
+"""Names that the code location gives to things in Dagster: asset keys, op names, pools."""
 
 import hashlib
 import re
@@ -7,14 +7,6 @@ from urllib.parse import urlsplit
 import dagster as dg
 
 from orchestrator.spec.load import LoadedSpec
-
-WORKFLOW_ID_TAG = "orchestrator/workflow_id"
-CORRELATION_ID_TAG = "orchestrator/correlation_id"
-SPEC_DIGEST_TAG = "orchestrator/spec_digest"
-STATUS_TAG = "orchestrator/status"
-
-# Job metadata: the spec's document, so that whoever accepts a run needs no user code to know what was asked for.
-SPEC_METADATA = "orchestrator/spec"
 
 AGENT_POOL = "agent"
 

@@ -7,6 +7,7 @@ import sys
 
 import dagster as dg
 
+from orchestrator.domain import tags
 from orchestrator.domain.errors import LaunchError, OrchestratorError
 from orchestrator.engine.create import create
 from orchestrator.engine.engine import open_settings_store
@@ -14,7 +15,6 @@ from orchestrator.ops.instance import instance_environment, prepare_instance
 from orchestrator.settings import load_settings
 from orchestrator.spec.load import parse_document
 from orchestrator.spec.resolve import parse_inputs
-from orchestrator_defs import keys
 
 
 def run(name: str, *, run_id: str, texts: dict[str, str]) -> bool:
@@ -28,11 +28,11 @@ def run(name: str, *, run_id: str, texts: dict[str, str]) -> bool:
     if name not in {job.name for job in defs.resolve_all_job_defs()}:
         raise LaunchError(f'no workflow "{name}"; `orchestrator validate` lists those there are')
     job = defs.resolve_job_def(name)
-    document = str(job.metadata[keys.SPEC_METADATA].value)
+    document = str(job.metadata[tags.SPEC_METADATA].value)
     inputs = parse_inputs(parse_document(document), texts)
     store = open_settings_store(settings)
     try:
-        workflow = create(store, run_id=run_id, document=document, digest=job.tags[keys.SPEC_DIGEST_TAG], inputs=inputs)
+        workflow = create(store, run_id=run_id, document=document, digest=job.tags[tags.SPEC_DIGEST_TAG], inputs=inputs)
     finally:
         store.close()
     with dg.DagsterInstance.get() as instance:
@@ -40,7 +40,7 @@ def run(name: str, *, run_id: str, texts: dict[str, str]) -> bool:
             run_config=inputs,
             instance=instance,
             run_id=run_id,
-            tags={keys.WORKFLOW_ID_TAG: workflow.id, keys.CORRELATION_ID_TAG: workflow.correlation_id},
+            tags={tags.WORKFLOW_ID_TAG: workflow.id, tags.CORRELATION_ID_TAG: workflow.correlation_id},
             raise_on_error=False,
         )
     return result.success

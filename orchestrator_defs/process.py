@@ -1,4 +1,4 @@
-"""`python -m orchestrator_defs.process MODULE …`: one of Dagster's programs, as `python -m MODULE …` runs it, with our logs.
+"""`python -m orchestrator_defs.process MODULE …`: what `python -m MODULE …` does, with our logs from the first line on.
 
 Dagster's own programs configure their logs before they import anything of ours; this module comes first.
 """

@@ -1,18 +1,21 @@
 """Runs one Work through the engine and records in Dagster what it yields. Decides nothing."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import dagster as dg
 
+from orchestrator.domain import tags
 from orchestrator.domain.checkpoints import Checkpoint, commits_digest
-from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.errors import NotFound, OrchestratorError
 from orchestrator.domain.ids import workflow_id_of_run
 from orchestrator.engine.create import create
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.facts import BaseCommits, CheckResult, WrittenReport
 from orchestrator.engine.interrupt import interrupt
 from orchestrator.engine.perform import perform
+from orchestrator.observe.log import mask_text
 from orchestrator.spec.load import LoadedSpec
 from orchestrator_defs import keys
 from resources.engine import EngineResource
@@ -40,24 +43,31 @@ def record(
                 case Checkpoint():
                     yield _checkpoint(workflow, fact)
     except dg.DagsterExecutionInterruptedError:
-        run = context.instance.get_run_by_id(context.run_id)
+        run = context.instance.get_run_by_id(context.run.run_id)
         # Only a run that somebody terminates is CANCELING; otherwise the worker itself was told to go.
         terminated = run is not None and run.status is dg.DagsterRunStatus.CANCELING
         interrupt(engine, workflow_id=workflow_id, terminated=terminated)
         raise
-    except OrchestratorError as error:
-        # The engine has used up the spec's `retries` already.
-        raise dg.Failure(str(error), allow_retries=False) from error
+    except Exception as error:  # noqa: BLE001 — raised again, in words that may be shown
+        # A Failure of its own: the event log shows an error's whole chain, and nothing may stand there unmasked. The
+        # stack is in our log. No retries: the engine has used up the spec's already.
+        words = str(error) if isinstance(error, OrchestratorError) else f"{type(error).__name__}: {error}"
+        raise dg.Failure(mask_text(words), allow_retries=False) from None
+    finally:
+        status = engine.store.read(lambda reader: reader.workflow(workflow_id)).status
+        context.instance.add_run_tags(context.run.run_id, {tags.STATUS_TAG: str(status)})
 
 
 def _workflow_id(context: dg.AssetExecutionContext, engine: Engine, loaded: LoadedSpec) -> str:
-    """The Workflow that this run continues or is; a run that met no coordinator of ours is created here."""
-    tagged = context.run.tags.get(keys.WORKFLOW_ID_TAG)
+    """The Workflow that this run continues or is; for a run that met no coordinator of ours its first op creates it."""
+    tagged = context.run.tags.get(tags.WORKFLOW_ID_TAG)
     if tagged is not None:
         return tagged
+    run_id = context.run.run_id
+    with suppress(NotFound):
+        return engine.store.read(lambda reader: reader.workflow(workflow_id_of_run(run_id))).id
     config = context.op_execution_context.op_config or {}
-    create(engine.store, run_id=context.run_id, document=loaded.document, digest=loaded.digest, inputs=dict(config))
-    return workflow_id_of_run(context.run_id)
+    return create(engine.store, run_id=run_id, document=loaded.document, digest=loaded.digest, inputs=dict(config)).id
 
 
 def _observe_gits(context: dg.AssetExecutionContext, loaded: LoadedSpec, base: BaseCommits) -> None:

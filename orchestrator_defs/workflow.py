@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from orchestrator.domain import tags
 from orchestrator.spec.load import LoadedSpec
 from orchestrator.spec.model import InputSpec, TaskSpec, WorkflowSpec, WorkSpec
 from orchestrator_defs import keys
@@ -143,6 +144,6 @@ def _job(loaded: LoadedSpec, ops: list[dg.AssetsDefinition]) -> Any:
             config_schema=input_fields(spec),
             config_fn=lambda inputs: {"ops": {first_op: {"config": inputs}}, "loggers": {JSON_LOGGER: {}}},
         ),
-        metadata={keys.SPEC_METADATA: dg.MetadataValue.text(loaded.document)},
-        tags={keys.SPEC_DIGEST_TAG: loaded.digest},
+        metadata={tags.SPEC_METADATA: dg.MetadataValue.text(loaded.document)},
+        tags={tags.SPEC_DIGEST_TAG: loaded.digest},
     )

@@ -2,15 +2,12 @@
 
 import dagster as dg
 
+from orchestrator.domain.tags import CORRELATION_ID_TAG, WORKFLOW_ID_TAG
 from orchestrator.engine.ended import run_ended
 from orchestrator.observe.log import bind_workflow, get_logger
 from resources.engine import EngineResource
 
 _log = get_logger(__name__)
-
-# As the run coordinator tags every run of a workflow.
-WORKFLOW_ID_TAG = "orchestrator/workflow_id"
-CORRELATION_ID_TAG = "orchestrator/correlation_id"
 
 
 def _settle(context: dg.RunStatusSensorContext, engine: EngineResource, *, cancelled: bool) -> dg.SkipReason:

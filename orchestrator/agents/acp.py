@@ -33,6 +33,8 @@ from orchestrator.domain.errors import (
 
 _T = TypeVar("_T")
 # The share of the stop time-out in which a turn may end by itself after `session/cancel`: 2 s of the default 30 s.
+# Of what an agent said before it refused: enough for an error of the tool it ran.
+_SAID_LAST_CHARS = 500
 _CANCEL_SHARE = 1 / 15
 # How long a process whose pipe ended may take to be reported as ended.
 _END_GRACE_S = 2.0
@@ -111,7 +113,8 @@ class AcpConversation:
         self.usage += usage
         if response.stop_reason not in ("end_turn", "cancelled"):
             raise AgentRefused(
-                f"agent {self._provider!r} ended its turn without an answer: {response.stop_reason}",
+                f"agent {self._provider!r} ended its turn without an answer ({response.stop_reason}); "
+                f"it said last: {self._listener.text[-_SAID_LAST_CHARS:].strip() or 'nothing'}",
                 stop_reason=response.stop_reason,
                 text=self._listener.text,
             )

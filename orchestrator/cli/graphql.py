@@ -8,12 +8,11 @@ from typing import Any
 import httpx
 
 from orchestrator.domain.errors import LaunchError
+from orchestrator.domain.tags import SPEC_METADATA
 from orchestrator.spec.load import parse_document
 from orchestrator.spec.resolve import parse_inputs
 
 TIMEOUT_S = 60.0
-# As the code location names it in the job's metadata.
-SPEC_METADATA = "orchestrator/spec"
 
 _JOBS = """
 query Jobs { repositoriesOrError {
@@ -76,13 +75,14 @@ def _find(url: str, name: str) -> dict[str, str]:
 def _ask(url: str, query: str, variables: Mapping[str, Any], field: str) -> dict[str, Any]:
     """The one field that the query asks for; its error forms become `LaunchError`."""
     try:
-        response = httpx.post(f"{url}/graphql", json={"query": query, "variables": variables}, timeout=TIMEOUT_S)
-        response.raise_for_status()
-        body = response.json()
+        # The status says little: Dagster sends an error that it describes in the body as 500.
+        body = httpx.post(f"{url}/graphql", json={"query": query, "variables": variables}, timeout=TIMEOUT_S).json()
     except (httpx.HTTPError, ValueError) as error:
         raise LaunchError(
             f"the running system does not answer at {url} ({error}); start it with `orchestrator up`, or use --local"
         ) from error
+    if not isinstance(body, dict) or not ({"data", "errors"} & body.keys()):
+        raise LaunchError(f"what answers at {url} is no Dagster webserver; start ours with `orchestrator up`")
     if body.get("errors"):
         raise LaunchError(f"{url}: {body['errors'][0]['message']}")
     answer: dict[str, Any] = body["data"][field]

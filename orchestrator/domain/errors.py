@@ -166,6 +166,10 @@ class CheckFailed(OrchestratorError):
         self.output = output
 
 
+class BudgetReached(OrchestratorError):
+    """A budget of the spec is used up; the Workflow pauses."""
+
+
 class WorkTimeout(OrchestratorError):
     """A Work ran longer than its `timeout`."""
 

@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from orchestrator.agents import AgentSession, AgentStart, agent_environment, profile_of, start_agent
+from orchestrator.agents import AgentSession, AgentStart, McpServer, agent_environment, profile_of, start_agent
 from orchestrator.domain.events import EventType
 from orchestrator.engine import workspace
 from orchestrator.engine.run import WorkRun
 from orchestrator.spec.inputs import as_environment
+from orchestrator.spec.model import McpServerSpec
 from orchestrator.spec.variables import substitute
 from orchestrator.store import Transaction
 
@@ -25,6 +26,7 @@ def open_agent(run: WorkRun) -> Iterator[AgentSession]:
         workspace=run.workspace,
         home=workspace.agent_home(settings.workflow_root_path, run.workflow.id),
         env=environment(run),
+        mcp_servers=tuple(_server(name, server) for name, server in run.work.mcp_servers.items()),
         metadata={"correlationId": run.workflow.correlation_id},
         start_timeout_ms=run.remaining_ms(settings.agent_start_timeout_ms),
         query_timeout_ms=settings.agent_query_timeout_ms,
@@ -50,6 +52,15 @@ def environment(run: WorkRun) -> dict[str, str]:
         correlation_id=run.workflow.correlation_id,
         workflow_id=run.workflow.id,
     )
+
+
+def _server(name: str, spec: McpServerSpec) -> McpServer:
+    """A server as the agent is told of it, its `${NAME}` filled in; the agent starts and ends it."""
+    env = {key: substitute(value, os.environ) for key, value in {**spec.env, **spec.env_overrides}.items()}
+    if spec.url is None:
+        return McpServer(name=name, command=spec.command or "", args=spec.args, env=env)
+    headers = {key: substitute(value, os.environ) for key, value in spec.headers.items()}
+    return McpServer(name=name, kind=spec.transport or "http", url=spec.url, headers=headers)
 
 
 def _started(run: WorkRun, agent: AgentSession) -> None:

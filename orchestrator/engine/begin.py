@@ -19,7 +19,7 @@ _UNFINISHED = frozenset({WorkflowStatus.READY, WorkflowStatus.PAUSED, WorkflowSt
 
 
 def begin(engine: Engine, workflow: WorkflowRow, plan: Plan, trees: Mapping[str, WorkTree]) -> Iterator[BaseCommits]:
-    """Bring the Workflow to RUNNING, from wherever it stands; the first time its WorkTrees are made.
+    """Bring the Workflow to RUNNING, from wherever it stands, with its WorkTrees standing.
 
     Raises:
         MissingVariable: a `${NAME}` of the spec is not set; nothing was started.
@@ -29,12 +29,16 @@ def begin(engine: Engine, workflow: WorkflowRow, plan: Plan, trees: Mapping[str,
     if missing:
         raise MissingVariable(names=missing, where=f'workflow "{plan.workflow}"')
     status = workflow.status
-    if status is WorkflowStatus.CREATED:
+    rows = engine.store.read(lambda reader: reader.worktrees(workflow.id))
+    if not rows:
         yield BaseCommits(commits=_prepare(engine, workflow.id, plan, trees))
+    for row in rows:
+        # One that went with its disk comes back from its branch.
+        with _named(row.git):
+            trees[row.git].add(row.base_commit)
+    if status is WorkflowStatus.CREATED:
         engine.store.write(lambda tx: tx.change_workflow(workflow.id, WorkflowStatus.READY))
         status = WorkflowStatus.READY
-    else:
-        _stand(engine, workflow.id, trees)
     if status in _UNFINISHED:
         engine.store.write(lambda tx: tx.change_workflow(workflow.id, WorkflowStatus.RUNNING))
     elif status is not WorkflowStatus.RUNNING:
@@ -49,13 +53,6 @@ def open_trees(engine: Engine, plan: Plan, lock: TreeLock) -> dict[str, WorkTree
         name: WorkTree(mirror=Mirror.open(url, engine.git), lock=lock, name=name, branch=branches[name])
         for name, url in urls.items()
     }
-
-
-def _stand(engine: Engine, workflow_id: str, trees: Mapping[str, WorkTree]) -> None:
-    """See that every WorkTree is there: one that went with its disk comes back from its branch."""
-    for row in engine.store.read(lambda reader: reader.worktrees(workflow_id)):
-        with _named(row.git):
-            trees[row.git].add(row.base_commit)
 
 
 def _prepare(engine: Engine, workflow_id: str, plan: Plan, trees: Mapping[str, WorkTree]) -> dict[str, str]:

@@ -28,6 +28,7 @@ def pass_checks(run: WorkRun, agent: AgentSession, *, retries_left: int) -> Gene
     """
     while True:
         results = [_run(run, check) for check in run.work.checks]
+        _keep(run, results)
         failed = next((result for result in results if result.blocking and not result.passed), None)
         if failed is None or retries_left == 0:
             yield from results
@@ -46,6 +47,12 @@ def pass_checks(run: WorkRun, agent: AgentSession, *, retries_left: int) -> Gene
             agent,
             query.ask_to_fix(check=failed.name, run=command, exit_code=failed.exit_code, output=failed.output),
         )
+
+
+def _keep(run: WorkRun, results: list[CheckResult]) -> None:
+    """Store the round's results: a Work that is finished yields them again without running anything."""
+    if results:
+        run.engine.store.write(lambda tx: tx.record_checks(run.row.id, results))
 
 
 def _run(run: WorkRun, check: CheckPlan) -> CheckResult:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from orchestrator.domain.checkpoints import Checkpoint
+from orchestrator.domain.checks import CheckResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,21 +49,6 @@ class WrittenReport:
         return hashlib.sha256(self.body.encode(errors="replace")).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
-    """One run of one of the Work's `checks:`.
-
-    Attributes:
-        exit_code: the command's own; None when it passed its time-out.
-        output: what it printed last, masked and capped.
-    """
-
-    name: str
-    passed: bool
-    blocking: bool
-    exit_code: int | None
-    output: str
-    duration_ms: int
-
+__all__ = ["BaseCommits", "CheckResult", "Checkpoint", "Fact", "WrittenReport"]
 
 Fact = BaseCommits | WrittenReport | CheckResult | Checkpoint

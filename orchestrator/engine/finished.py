@@ -31,16 +31,20 @@ def finished_work(engine: Engine, workflow_id: str, work: WorkPlan) -> list[Fact
             return None
         tasks = [task for task in reader.tasks(workflow_id) if task.work_id == work_id]
         written = [_report(reader, task, work.name) for task in tasks]
-        return [*(report for report in written if report is not None), checkpoint]
+        return [*(report for report in written if report is not None), *reader.checks(work_id), checkpoint]
 
     return engine.store.read(read)
 
 
-def finished_reports(run: WorkRun) -> list[Fact]:
-    """The Reports of a Work whose Tasks are all finished."""
-    tasks = run.engine.store.read(lambda reader: reader.tasks(run.workflow.id))
-    reports = [stored_report(run.engine, task, work=run.work.name) for task in tasks if task.work_id == run.row.id]
-    return [report for report in reports if report is not None]
+def finished_tasks(run: WorkRun) -> list[Fact]:
+    """The Reports and check results of a Work that lacks nothing but its Checkpoint."""
+
+    def read(reader: Reader) -> list[Fact]:
+        tasks = [task for task in reader.tasks(run.workflow.id) if task.work_id == run.row.id]
+        written = [_report(reader, task, run.work.name) for task in tasks]
+        return [*(report for report in written if report is not None), *reader.checks(run.row.id)]
+
+    return run.engine.store.read(read)
 
 
 def stored_report(engine: Engine, task: TaskRow, *, work: str) -> WrittenReport | None:

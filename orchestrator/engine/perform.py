@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 from orchestrator.domain import ids
-from orchestrator.domain.errors import AgentCrashed, AgentError, OrchestratorError, WorkTimeout
+from orchestrator.domain.errors import AgentCrashed, AgentError, BudgetReached, OrchestratorError, WorkTimeout
 from orchestrator.domain.events import EventType
-from orchestrator.domain.states import TaskStatus, WorkflowStatus, WorkStatus
+from orchestrator.domain.states import PauseReason, TaskStatus, WorkflowStatus, WorkStatus
 from orchestrator.engine import workspace
 from orchestrator.engine.agent import open_agent
 from orchestrator.engine.begin import begin, open_trees
@@ -16,13 +16,14 @@ from orchestrator.engine.check import pass_checks
 from orchestrator.engine.checkpoint import make_checkpoint
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.facts import Fact
-from orchestrator.engine.finished import finished_reports, finished_work
+from orchestrator.engine.finished import finished_tasks, finished_work
+from orchestrator.engine.interrupt import pause
 from orchestrator.engine.plan import load_plan
 from orchestrator.engine.run import WorkRun
 from orchestrator.engine.settle import settle
 from orchestrator.engine.task import perform_tasks
 from orchestrator.git import tree_lock
-from orchestrator.observe.log import bind_workflow, get_logger
+from orchestrator.observe.log import bind_workflow, get_logger, mask_text
 from orchestrator.spec.resolve import Plan, WorkPlan
 from orchestrator.store import Transaction
 from orchestrator.store.rows import WorkflowRow
@@ -34,7 +35,7 @@ def perform(engine: Engine, *, workflow_id: str, work: str) -> Iterator[Fact]:
     """Perform the Work named `work` and yield its Reports, check results and Checkpoint as they come true.
 
     Idempotent: where the Work has a valid Checkpoint, the same facts come again and no agent is started. On failure the
-    Work and its Workflow are FAILED with the error, which is raised again.
+    Work and its Workflow are FAILED with the error, which is raised again; a used-up budget pauses them.
     """
     workflow, plan = load_plan(engine.store, workflow_id)
     work_plan = plan.work(work)
@@ -45,6 +46,10 @@ def perform(engine: Engine, *, workflow_id: str, work: str) -> Iterator[Fact]:
             return
         try:
             yield from _perform(engine, workflow, plan, work_plan)
+        except BudgetReached as error:
+            _log.warning("BudgetReached", message=str(error))
+            pause(engine, workflow_id=workflow_id, reason=PauseReason.BUDGET)
+            raise
         except Exception as error:
             _fail(engine, workflow_id, work_plan, error)
             raise
@@ -63,7 +68,7 @@ def _perform(engine: Engine, workflow: WorkflowRow, plan: Plan, work: WorkPlan) 
         run = WorkRun.open(engine, workflow=workflow, plan=plan, work=work, row=row, trees=trees, lock=lock)
         # An id reserved by an earlier try says that its Tasks and checks were done: only commits can be missing, and
         # the trees hold what is to be committed, edits made for a check included.
-        yield from finished_reports(run) if row.checkpoint_id is not None else _work(run)
+        yield from finished_tasks(run) if row.checkpoint_id is not None else _work(run)
         yield make_checkpoint(run)
     if engine.store.read(lambda reader: reader.workflow(workflow.id)).status is WorkflowStatus.COMPLETED:
         workspace.remove_all(engine.settings.workflow_root_path, workflow.id)
@@ -107,7 +112,7 @@ def _report_crash(run: WorkRun, error: AgentCrashed) -> None:
 
 
 def _fail(engine: Engine, workflow_id: str, work: WorkPlan, error: Exception) -> None:
-    text = str(error) if isinstance(error, OrchestratorError) else f"{type(error).__name__}: {error}"
+    text = mask_text(str(error) if isinstance(error, OrchestratorError) else f"{type(error).__name__}: {error}")
     work_id = ids.work_id(workflow_id, work.name)
     _log.error("WorkFailed", message=text, workId=work_id, exc_info=not isinstance(error, OrchestratorError))
 

@@ -10,6 +10,7 @@ from orchestrator.domain import reports
 from orchestrator.domain.errors import AgentTimeout
 from orchestrator.domain.states import TaskStatus
 from orchestrator.engine import query
+from orchestrator.engine.budget import check_budget
 from orchestrator.engine.facts import Fact, WrittenReport
 from orchestrator.engine.files import write_whole
 from orchestrator.engine.finished import stored_report
@@ -33,10 +34,12 @@ def perform_tasks(run: WorkRun, agent: AgentSession) -> Iterator[Fact]:
         if rows[task.name].status is TaskStatus.COMPLETED:
             report = stored_report(run.engine, rows[task.name], work=run.work.name)
         else:
+            check_budget(run)
             with bind_workflow(correlation_id=run.workflow.correlation_id, task_id=rows[task.name].id):
                 report = _perform(run, agent, task, rows[task.name].id)
         if report is not None:
             yield report
+    check_budget(run)
 
 
 def ask(run: WorkRun, agent: AgentSession, text: str) -> Turn:

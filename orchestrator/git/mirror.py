@@ -21,8 +21,9 @@ _STALE_LOCK = re.compile(r"Unable to create '([^'\n]{1,4096}\.lock)': File exist
 
 # Only these are written, and pruned, by a fetch: refs/heads/* and refs/orchestrator/* are the Workflows'.
 _REFSPECS = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
-# The repository's own HEAD: its default branch, or, detached, a commit on no branch. Outside what the above prune.
-_HEAD = "refs/remotes/HEAD"
+# The repository's own HEAD: its default branch, or, detached, a commit on no branch. Where no short name means
+# it: an agent's git would call its own `HEAD` ambiguous.
+_HEAD = "refs/orchestrator/head"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

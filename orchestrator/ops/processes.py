@@ -100,6 +100,7 @@ class System:
         for program in self._programs:
             if program.ready_port is not None and _listens(program.ready_port):
                 raise ProcessFailed(f"{program.name}: port {program.ready_port} is taken; stop what listens there")
+        for program in self._programs:
             with self._log(program).open("ab") as log:
                 process = subprocess.Popen(
                     program.command,
@@ -114,7 +115,8 @@ class System:
             if program.first:
                 self._await(program, process, deadline)
         for program, process in self._running:
-            self._await(program, process, deadline)
+            if not program.first:
+                self._await(program, process, deadline)
 
     def watch(self, stop: threading.Event) -> None:
         """Stay until `stop` is set, or raise `ProcessFailed` when a program ends by itself."""

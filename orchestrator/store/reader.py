@@ -13,11 +13,12 @@ from sqlalchemy import BindParameter, Connection, Select, Table, bindparam, func
 from sqlalchemy.sql.base import Executable
 
 from orchestrator.domain.checkpoints import Checkpoint
+from orchestrator.domain.checks import CheckResult
 from orchestrator.domain.errors import NotFound
 from orchestrator.domain.events import Event
 from orchestrator.domain.states import WorkflowStatus
 from orchestrator.store.rows import ReportRow, TaskRow, Usage, WorkflowRow, WorkRow, WorkTreeRow
-from orchestrator.store.tables import checkpoints, events, reports, specs, tasks, workflows, works, worktrees
+from orchestrator.store.tables import checkpoints, checks, events, reports, specs, tasks, workflows, works, worktrees
 from orchestrator.store.types import UtcTime
 
 Row = TypeVar("Row")
@@ -109,6 +110,11 @@ class Reader:
         )
         return self._all(ReportRow, query)
 
+    def checks(self, work_id: str) -> list[CheckResult]:
+        """The last results of a Work's checks, in the spec's order."""
+        query = select(*columns_of(CheckResult, checks)).where(checks.c.work_id == work_id).order_by(checks.c.position)
+        return self._all(CheckResult, query)
+
     def checkpoints(self, workflow_id: str, *, valid_only: bool = True) -> list[Checkpoint]:
         """A Workflow's Checkpoints, in the order of their Works; with `valid_only=False` the invalidated ones too."""
         query = (
@@ -123,10 +129,11 @@ class Reader:
         query = select(worktrees).where(worktrees.c.workflow_id == workflow_id).order_by(worktrees.c.git)
         return self._all(WorkTreeRow, query)
 
-    def usage(self, workflow_id: str) -> Usage:
-        """What the Workflow's queries used so far."""
+    def usage(self, workflow_id: str, *, work_id: str | None = None) -> Usage:
+        """What the queries of a Workflow, or of one of its Works, used so far."""
         query = select(tasks.c.input_tokens, tasks.c.output_tokens, tasks.c.cost_usd)
-        used = self._connection.execute(query.where(tasks.c.workflow_id == workflow_id)).all()
+        query = query.where(tasks.c.workflow_id == workflow_id)
+        used = self._connection.execute(query if work_id is None else query.where(tasks.c.work_id == work_id)).all()
         read = [row.input_tokens for row in used if row.input_tokens is not None]
         written = [row.output_tokens for row in used if row.output_tokens is not None]
         costs = [row.cost_usd for row in used if row.cost_usd is not None]

@@ -126,6 +126,19 @@ class ReportColumns(TypedColumns):
     created_at: Named[datetime] = Column(UtcTime)
 
 
+class CheckColumns(TypedColumns):
+    """The last result of each of a Work's checks; see `domain.checks.CheckResult`."""
+
+    work_id: Named[str] = Column(ForeignKey("works.id", ondelete="CASCADE"), primary_key=True)
+    name: Named[str] = Column(primary_key=True)
+    position: Named[int]
+    passed: Named[bool]
+    blocking: Named[bool]
+    exit_code: Named[int | None]
+    output: Named[str] = Column(Prose)
+    duration_ms: Named[int] = Column(BigInteger)
+
+
 class CheckpointColumns(TypedColumns):
     """See `domain.checkpoints.Checkpoint`."""
 
@@ -189,6 +202,7 @@ workflows = Table("workflows", metadata, WorkflowColumns)
 works = Table("works", metadata, WorkColumns)
 tasks = Table("tasks", metadata, TaskColumns)
 reports = Table("reports", metadata, ReportColumns)
+checks = Table("checks", metadata, CheckColumns)
 checkpoints = Table("checkpoints", metadata, CheckpointColumns)
 worktrees = Table("worktrees", metadata, WorkTreeColumns)
 # AUTOINCREMENT: SQLite would give the position of a deleted last event to the next one.

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, insert, select, update
 
 from orchestrator.domain import ids
 from orchestrator.domain.checkpoints import Checkpoint
+from orchestrator.domain.checks import CheckResult
 from orchestrator.domain.errors import StoreError
 from orchestrator.domain.events import EventType
 from orchestrator.domain.states import TaskStatus, WorkStatus, check_work_transition
 from orchestrator.store.changes import Changes, elapsed_ms
 from orchestrator.store.reader import BY_ID, columns_of
 from orchestrator.store.rows import WorkRow
-from orchestrator.store.tables import DOCUMENT_VERSION, checkpoints, reports, tasks, works
+from orchestrator.store.tables import DOCUMENT_VERSION, checkpoints, checks, reports, tasks, works
 
 _OPEN = (WorkStatus.PENDING, WorkStatus.RUNNING, WorkStatus.PAUSED, WorkStatus.FAILED)
 
@@ -87,6 +89,14 @@ class WorkChanges(Changes):
         checkpoint_id = ids.new_checkpoint_id()
         self._set_work(work_id, checkpoint_id=checkpoint_id)
         return checkpoint_id
+
+    def record_checks(self, work_id: str, results: Sequence[CheckResult]) -> None:
+        """Keep the results of a Work's checks in the place of those of the round before."""
+        self._locked_work(work_id)
+        self._connection.execute(delete(checks).where(checks.c.work_id == work_id))
+        rows = [{"work_id": work_id, "position": place, **asdict(result)} for place, result in enumerate(results, 1)]
+        if rows:
+            self._connection.execute(insert(checks), rows)
 
     def complete_work(self, work_id: str, commits: Mapping[str, str]) -> Checkpoint:
         """RUNNING to COMPLETED with its Checkpoint, under the reserved id; `WorkCompleted`, then `CheckpointCreated`.

@@ -51,14 +51,14 @@ def chromium_path() -> Path:
 
 
 @contextmanager
-def open_page(*, width: int = 1600, height: int = 1000) -> Iterator[Page]:
-    """A page of a fresh browser; gone when the block is left."""
+def open_page(*, width: int = 1600, height: int = 1000, scale: float = 1) -> Iterator[Page]:
+    """A page of a fresh browser; gone when the block is left. Its pictures have `scale` times its pixels."""
     program = chromium_path()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=_FLAGS, env=_environment(program.parent))
         # Dagster's UI stays blank in a browser that knows neither language nor time zone, as on a bare machine.
         size: ViewportSize = {"width": width, "height": height}
-        context = browser.new_context(viewport=size, locale="en-US", timezone_id="UTC")
+        context = browser.new_context(viewport=size, device_scale_factor=scale, locale="en-US", timezone_id="UTC")
         context.set_default_timeout(TIMEOUT_MS)
         try:
             yield context.new_page()
@@ -69,11 +69,11 @@ def open_page(*, width: int = 1600, height: int = 1000) -> Iterator[Page]:
 def _environment(folder: Path) -> dict[str, str | float | bool]:
     if not folder.is_relative_to(FOLDER):
         return {**os.environ}
-    libraries = os.pathsep.join([str(folder / "al2023" / "lib"), os.environ.get("LD_LIBRARY_PATH", "")])
+    libraries = [str(folder / "al2023" / "lib"), *os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)]
     return {
         **os.environ,
         "FONTCONFIG_FILE": str(folder / "fonts" / "fonts.conf"),
-        "LD_LIBRARY_PATH": libraries.rstrip(os.pathsep),
+        "LD_LIBRARY_PATH": os.pathsep.join(filter(None, libraries)),
     }
 
 

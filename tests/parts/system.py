@@ -1,4 +1,4 @@
-"""The real system, as `orchestrator up` runs it: on free ports, with a folder of its own, ended with all its processes."""
+"""The real system, as `orchestrator up` runs it: on free ports and with a folder of its own."""
 
 from __future__ import annotations
 

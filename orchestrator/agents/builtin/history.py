@@ -71,7 +71,8 @@ def _summary(name: str, request: HistoryRequest, shell: Shell) -> str:
     if not _git(shell, name, "for-each-ref", "--count=1") and not _git(shell, name, "rev-list", "-n1", "--all"):
         return f"### {name}: no commits yet"
     since = [f"--since={request.since}"] if request.since else []
-    commits = int(_git(shell, name, "rev-list", "--count", *since, "HEAD"))
+    # The last line: git puts its warnings before it, on the same stream.
+    commits = int(_git(shell, name, "rev-list", "--count", *since, "HEAD").splitlines()[-1])
     authors = len(_git(shell, name, "shortlog", "-s", *since, "HEAD").splitlines())
     shown = [f"--max-count={FILES_COMMITS_MAX}", "--name-only", "--no-renames", f"--format={_MARK}%s"]
     log = _git(shell, name, "log", *shown, *since)

@@ -85,7 +85,10 @@ class Server:
         return {}
 
     def _prompt(self, request_id: Any, session: Session, query: str) -> None:
-        parts, failed = self._perform(session, query)
+        try:
+            parts, failed = self._perform(session, query)
+        except Exception as error:  # noqa: BLE001 — a query that is never answered holds its Work up for minutes
+            parts, failed = [f"The built-in agent failed: {type(error).__name__}: {error}"], True
         outline = outline_of(query)
         body = "\n\n".join(parts) or NOTHING_TO_DO
         text = body if outline is None else outlined(body, outline)

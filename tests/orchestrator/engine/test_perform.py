@@ -151,13 +151,17 @@ def test_a_snapshot_of_each_task_stays_on_a_hidden_ref(world: World) -> None:
 
 def test_a_finished_work_yields_the_same_facts_again_and_starts_no_agent(world: World) -> None:
     report = {"title": "Look", "outline": ["Summary"]}
-    loaded = world.spec([work("survey", task("look", "echo x >> api/count; echo '## Summary'", report=report))])
-    workflow_id = world.create(loaded)
+    check = {"name": "style", "run": f"echo x >> {world.home}/ran; exit 1", "git": "api", "blocking": False}
+    look = task("look", "echo x >> api/count; echo '## Summary'", report=report)
+    workflow_id = world.create(world.spec([work("survey", look, checks=[check])]))
     first = world.perform(workflow_id, "survey")
     events = world.events(workflow_id)
     again = world.perform(workflow_id, "survey")
     assert again.reports == first.reports
     assert again.checkpoints == first.checkpoints
+    assert again.checks == first.checks
+    assert [result.passed for result in first.checks] == [False]
+    assert (world.home / "ran").read_text() == "x\n"
     assert world.events(workflow_id) == events
     assert (world.tree(workflow_id, "api") / "count").read_text() == "x\n"
 

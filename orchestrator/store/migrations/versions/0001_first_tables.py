@@ -130,6 +130,19 @@ def upgrade() -> None:
     )
     op.create_index("ix_worktrees_git_id", "worktrees", ["git_id"])
     op.create_table(
+        "checks",
+        sa.Column("work_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("passed", sa.Boolean(), nullable=False),
+        sa.Column("blocking", sa.Boolean(), nullable=False),
+        sa.Column("exit_code", sa.Integer(), nullable=True),
+        sa.Column("output", Prose(), nullable=False),
+        sa.Column("duration_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["work_id"], ["works.id"], name="fk_checks_work_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("work_id", "name", name="pk_checks"),
+    )
+    op.create_table(
         "checkpoints",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("workflow_id", sa.String(), nullable=False),

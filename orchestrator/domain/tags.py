@@ -1,0 +1,11 @@
+"""Names by which the code location, the sensors and the command line find each other's things in Dagster."""
+
+from __future__ import annotations
+
+WORKFLOW_ID_TAG = "orchestrator/workflow_id"
+CORRELATION_ID_TAG = "orchestrator/correlation_id"
+SPEC_DIGEST_TAG = "orchestrator/spec_digest"
+STATUS_TAG = "orchestrator/status"
+
+# Job metadata: the spec's document, so that whoever accepts a run needs no user code to know what was asked for.
+SPEC_METADATA = "orchestrator/spec"

@@ -1,0 +1,37 @@
+"""`docs/settings.md` has every setting, with its default and what is expected of it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from orchestrator.settings.table import VARIABLES
+from tests.docs.pages import ROOT
+
+PAGE = (ROOT / "docs" / "settings.md").read_text()
+_WITHOUT_EFFECT = PAGE.partition("## Without effect yet")[2]
+_ROW = re.compile(r"^\| `(?P<name>[A-Z_]+)` \| (?P<default>[^|]*) \| (?P<expected>[^|]*) \|", re.MULTILINE)
+
+
+def test_every_setting_has_one_row_and_no_row_is_of_another() -> None:
+    assert sorted(row["name"] for row in _ROW.finditer(PAGE)) == sorted(VARIABLES)
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_row_has_the_default_and_the_expectation_of_the_code(name: str) -> None:
+    kind, default, required = VARIABLES[name]
+    row = next(row for row in _ROW.finditer(PAGE) if row["name"] == name)
+
+    assert row["default"].strip() == ("" if default is None else f"`{default}`") + (" *" if required else "")
+    assert row["expected"].strip() == kind.expected
+
+
+@pytest.mark.parametrize("name", [row["name"] for row in _ROW.finditer(_WITHOUT_EFFECT)])
+def test_what_is_called_without_effect_is_read_by_nothing(name: str) -> None:
+    folders = ("orchestrator", "resources", "sensors", "schedules", "orchestrator_defs")
+    own = ROOT / "orchestrator" / "settings"
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py") if own not in file.parents]
+    read = re.compile(rf"settings\.{name.lower()}\b|\b{name}\b")
+
+    assert [str(file.relative_to(ROOT)) for file in files if read.search(file.read_text())] == []
