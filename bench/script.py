@@ -71,9 +71,10 @@ def _commands(recording: Recording, workspaces: Mapping[str, Path], folder: Path
             case GitStep():
                 stdin = folder / f"stdin{number}"
                 stdin.write_bytes(step.stdin.encode(errors="surrogateescape"))
-                assigned = [f"{name}={value}" for name, value in step.environment.items()]
-                command = shlex.join(["env", "-i", *assigned, "git", *step.arguments])
-                yield f"(cd {shlex.quote(str(step.folder))} && exec {command} <{shlex.quote(str(stdin))} >/dev/null)"
+                # Assigned by the shell, which then becomes git: `env` would be one more program for each command.
+                assigned = " ".join(f"{name}={shlex.quote(value)}" for name, value in step.environment.items())
+                command = f"{assigned} git {shlex.join(step.arguments)} <{shlex.quote(str(stdin))} >/dev/null"
+                yield f"(cd {shlex.quote(str(step.folder))} && {command})"
             case AgentStart():
                 yield f"start {shlex.quote(str(workspaces[step.work]))}"
             case Query():

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,11 +127,12 @@ class System:
                     raise self._ended(program, process)
 
     def stop(self, *, timeout_s: float) -> None:
-        """SIGTERM in the opposite order of starting, SIGKILL to whole groups when the time is up."""
+        """SIGTERM in the opposite order of starting, SIGKILL when the time is up; to whole groups both times."""
         deadline = time.monotonic() + timeout_s
         for _, process in reversed(self._running):
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
+            # Run workers are of the code server's group: told with it, they pause their Workflows; told by nobody, they
+            # would hold the code server up until both are killed.
+            _signal_group(process, signal.SIGTERM)
         for program, process in reversed(self._running):
             try:
                 process.wait(timeout=max(0.0, deadline - time.monotonic()))
@@ -138,10 +140,7 @@ class System:
                 _log.warning("ProcessKilled", message=f"{program.name} did not end on SIGTERM")
         for _, process in self._running:
             # The group outlives its leader when that left children behind.
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+            _signal_group(process, signal.SIGKILL)
             process.wait()
 
     def _await(self, program: Program, process: subprocess.Popen[bytes], deadline: float) -> None:
@@ -158,6 +157,11 @@ class System:
 
     def _log(self, program: Program) -> Path:
         return self._log_folder / f"{program.name}.log"
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def _listens(port: int) -> bool:

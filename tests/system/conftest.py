@@ -86,18 +86,20 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 
 
 @pytest.fixture(scope="session")
-def system(tmp_path_factory: pytest.TempPathFactory, book: Repository) -> Iterator[System]:
+def specs(tmp_path_factory: pytest.TempPathFactory, book: Repository) -> Path:
+    """A folder with the workflows above, and a broken one among them."""
+    folder = tmp_path_factory.mktemp("specs")
+    for name, text in {**SPECS, "broken": "type: orchestrator_defs.Workflow\nattributes: {nmae: x}\n"}.items():
+        (folder / name).mkdir()
+        (folder / name / "defs.yaml").write_text(text.replace("BOOK", str(book.path)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory, specs: Path) -> Iterator[System]:
     """The whole system, up."""
     folder = tmp_path_factory.mktemp("system")
-    for name, text in SPECS.items():
-        place = folder / "specs" / name
-        place.mkdir(parents=True)
-        (place / "defs.yaml").write_text(text.replace("BOOK", str(book.path)))
-    (folder / "specs" / "broken").mkdir()
-    (folder / "specs" / "broken" / "defs.yaml").write_text("type: orchestrator_defs.Workflow\nattributes: {nmae: x}\n")
-    running = System.start(
-        folder / "home", WORKFLOW_SPECS_PATH=str(folder / "specs"), WORKFLOW_MAX_CONCURRENT=str(LIMIT)
-    )
+    running = System.start(folder / "home", WORKFLOW_SPECS_PATH=str(specs), WORKFLOW_MAX_CONCURRENT=str(LIMIT))
     yield running
     running.stop()
 
