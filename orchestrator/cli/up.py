@@ -11,6 +11,7 @@ import yaml
 from orchestrator.cli import context
 from orchestrator.engine.files import write_whole
 from orchestrator.ops.instance import instance_environment, prepare_instance
+from orchestrator.ops.location import location_problems
 from orchestrator.ops.processes import LOCATION, System, free_port, programs
 
 
@@ -38,6 +39,9 @@ def command() -> None:
         click.echo(f"UI          http://127.0.0.1:{settings.dagster_ui_port}")
         click.echo(f"operations  http://127.0.0.1:{settings.port}/health")
         click.echo(f"logs        {settings.orchestrator_home / 'logs'}")
+        for problem in location_problems(settings.dagster_ui_port):
+            # It stays up: once the file is mended, "Reload" in the UI takes it.
+            click.echo(f"error: {problem}", err=True)
         click.echo("ready; Ctrl-C ends it")
         system.watch(stop)
     finally:
