@@ -10,34 +10,46 @@ from resources.engine import EngineResource
 _log = get_logger(__name__)
 
 
-def _settle(context: dg.RunStatusSensorContext, engine: EngineResource, *, cancelled: bool) -> dg.SkipReason:
+# The daemon's floor: whoever waits for a Workflow learns of its end this late.
+INTERVAL_S = 5
+
+
+def _settle(context: dg.RunStatusSensorContext, engine: EngineResource, *, cancelled: bool) -> None:
+    """Bring the Workflow of an ended run to the matching state.
+
+    Returns nothing, not a reason for skipping: Dagster ends the tick at the first run for which a sensor returns
+    something, so that of many failed runs one would be settled in each interval.
+    """
     run = context.dagster_run
     workflow_id = run.tags.get(WORKFLOW_ID_TAG)
     if workflow_id is None:
-        return dg.SkipReason(f"run {run.run_id} is of no workflow")
+        return
     with bind_workflow(correlation_id=run.tags[CORRELATION_ID_TAG], workflow_id=workflow_id):
         error = None if cancelled else context.dagster_event.message
         changed = run_ended(
             engine.engine().store, workflow_id=workflow_id, run_id=run.run_id, cancelled=cancelled, error=error
         )
-    return dg.SkipReason(f"{workflow_id} {'was settled' if changed else 'had ended itself'}")
+        if changed:
+            _log.info("RunSettled", message=f"run {run.run_id} ended without its worker saying so")
 
 
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.FAILURE,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=INTERVAL_S,
     description="A Workflow whose run failed without its worker saying so becomes FAILED.",
 )
-def failed_runs(context: dg.RunStatusSensorContext, engine: EngineResource) -> dg.SkipReason:
+def failed_runs(context: dg.RunStatusSensorContext, engine: EngineResource) -> None:
     """A run that failed where no op could write it down: not launched, not loaded, killed."""
-    return _settle(context, engine, cancelled=False)
+    _settle(context, engine, cancelled=False)
 
 
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.CANCELED,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=INTERVAL_S,
     description="A Workflow whose run was cancelled before it began becomes CANCELLED.",
 )
-def cancelled_runs(context: dg.RunStatusSensorContext, engine: EngineResource) -> dg.SkipReason:
+def cancelled_runs(context: dg.RunStatusSensorContext, engine: EngineResource) -> None:
     """A run that was cancelled in the queue."""
-    return _settle(context, engine, cancelled=True)
+    _settle(context, engine, cancelled=True)

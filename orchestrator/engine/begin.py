@@ -13,13 +13,15 @@ from orchestrator.engine.facts import BaseCommits
 from orchestrator.git import Mirror, TreeLock, WorkTree, branch_names
 from orchestrator.spec.resolve import GitPlan, Plan
 from orchestrator.spec.variables import missing_variables, substitute
-from orchestrator.store.rows import NewWorkTree, WorkflowRow
+from orchestrator.store.rows import NewWorkTree
 
 _UNFINISHED = frozenset({WorkflowStatus.READY, WorkflowStatus.PAUSED, WorkflowStatus.FAILED})
 
 
-def begin(engine: Engine, workflow: WorkflowRow, plan: Plan, trees: Mapping[str, WorkTree]) -> Iterator[BaseCommits]:
+def begin(engine: Engine, workflow_id: str, plan: Plan, trees: Mapping[str, WorkTree]) -> Iterator[BaseCommits]:
     """Bring the Workflow to RUNNING, from wherever it stands, with its WorkTrees standing.
+
+    Only the holder of its lock calls this: what is read here is true until it is changed here.
 
     Raises:
         MissingVariable: a `${NAME}` of the spec is not set; nothing was started.
@@ -28,21 +30,21 @@ def begin(engine: Engine, workflow: WorkflowRow, plan: Plan, trees: Mapping[str,
     missing = missing_variables(plan, os.environ)
     if missing:
         raise MissingVariable(names=missing, where=f'workflow "{plan.workflow}"')
-    status = workflow.status
-    rows = engine.store.read(lambda reader: reader.worktrees(workflow.id))
+    status = engine.store.read(lambda reader: reader.workflow(workflow_id)).status
+    rows = engine.store.read(lambda reader: reader.worktrees(workflow_id))
     if not rows:
-        yield BaseCommits(commits=_prepare(engine, workflow.id, plan, trees))
+        yield BaseCommits(commits=_prepare(engine, workflow_id, plan, trees))
     for row in rows:
         # One that went with its disk comes back from its branch.
         with _named(row.git):
             trees[row.git].add(row.base_commit)
     if status is WorkflowStatus.CREATED:
-        engine.store.write(lambda tx: tx.change_workflow(workflow.id, WorkflowStatus.READY))
+        engine.store.write(lambda tx: tx.change_workflow(workflow_id, WorkflowStatus.READY))
         status = WorkflowStatus.READY
     if status in _UNFINISHED:
-        engine.store.write(lambda tx: tx.change_workflow(workflow.id, WorkflowStatus.RUNNING))
+        engine.store.write(lambda tx: tx.change_workflow(workflow_id, WorkflowStatus.RUNNING))
     elif status is not WorkflowStatus.RUNNING:
-        raise IllegalTransition(what=f"workflow {workflow.id}", from_status=status, to_status=WorkflowStatus.RUNNING)
+        raise IllegalTransition(what=f"workflow {workflow_id}", from_status=status, to_status=WorkflowStatus.RUNNING)
 
 
 def open_trees(engine: Engine, plan: Plan, lock: TreeLock) -> dict[str, WorkTree]:

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 from orchestrator.domain import ids
-from orchestrator.domain.errors import AgentCrashed, AgentError, BudgetReached, OrchestratorError, WorkTimeout
+from orchestrator.domain.errors import (
+    AgentCrashed,
+    AgentError,
+    BudgetReached,
+    GitLocked,
+    OrchestratorError,
+    WorkTimeout,
+)
 from orchestrator.domain.events import EventType
 from orchestrator.domain.states import PauseReason, TaskStatus, WorkflowStatus, WorkStatus
 from orchestrator.engine import workspace
@@ -46,6 +53,9 @@ def perform(engine: Engine, *, workflow_id: str, work: str) -> Iterator[Fact]:
             return
         try:
             yield from _perform(engine, workflow, plan, work_plan)
+        except GitLocked:
+            # Another worker has it, or what a dead one left still writes to its trees: its state is not ours to change.
+            raise
         except BudgetReached as error:
             _log.warning("BudgetReached", message=str(error))
             pause(engine, workflow_id=workflow_id, reason=PauseReason.BUDGET)
@@ -63,7 +73,7 @@ def _perform(engine: Engine, workflow: WorkflowRow, plan: Plan, work: WorkPlan) 
     work_id = ids.work_id(workflow.id, work.name)
     with tree_lock(engine.git, workflow.id) as lock, _bound(workflow, work_id=work_id):
         trees = open_trees(engine, plan, lock)
-        yield from begin(engine, workflow, plan, trees)
+        yield from begin(engine, workflow.id, plan, trees)
         row = engine.store.write(lambda tx: tx.start_work(work_id))
         run = WorkRun.open(engine, workflow=workflow, plan=plan, work=work, row=row, trees=trees, lock=lock)
         # An id reserved by an earlier try says that its Tasks and checks were done: only commits can be missing, and

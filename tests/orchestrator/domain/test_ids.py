@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from orchestrator.domain import ids
@@ -22,21 +24,22 @@ def test_ids_below_a_workflow_derive_from_it_and_never_meet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "prefix"),
+    ("make", "prefix"),
     [
-        (ids.work_id("w", "a"), "wk-"),
-        (ids.task_id("w", "a", "b"), "tk-"),
-        (ids.report_id("w", "a", "b"), "rp-"),
-        (ids.workspace_id("w", "a"), "ws-"),
-        (ids.git_id("https://example.com/a.git"), "git-"),
-        (ids.new_checkpoint_id(), "cp-"),
-        (ids.new_event_id(), "ev-"),
-        (ids.new_request_id(), "req-"),
-        (ids.new_tick_id(), "tick-"),
-        (ids.new_process_id(), "proc-"),
+        (lambda: ids.work_id("w", "a"), "wk-"),
+        (lambda: ids.task_id("w", "a", "b"), "tk-"),
+        (lambda: ids.report_id("w", "a", "b"), "rp-"),
+        (lambda: ids.workspace_id("w", "a"), "ws-"),
+        (lambda: ids.git_id("https://example.com/a.git"), "git-"),
+        (ids.new_checkpoint_id, "cp-"),
+        (ids.new_event_id, "ev-"),
+        (ids.new_request_id, "req-"),
+        (ids.new_tick_id, "tick-"),
+        (ids.new_process_id, "proc-"),
     ],
 )
-def test_every_id_has_its_form_and_is_safe_in_a_path(made: str, prefix: str) -> None:
+def test_every_id_has_its_form_and_is_safe_in_a_path(make: Callable[[], str], prefix: str) -> None:
+    made = make()
     assert made.startswith(prefix)
     assert ids.SAFE_ID.match(made)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import pytest
 
-from orchestrator.domain.errors import GitError
+from orchestrator.domain.errors import GitError, GitLocked
 from orchestrator.domain.states import WorkflowStatus
 from orchestrator.engine import checkpoint as checkpoint_module
-from orchestrator.git import WorkTree
+from orchestrator.engine import perform as perform_module
+from orchestrator.git import WorkTree, tree_lock
 from tests.orchestrator.engine.world import World, git, task, work
 
 BOTH = task("patch", "echo 1 > api/a.txt; echo 1 > web/a.txt")
@@ -107,3 +109,15 @@ def test_two_executions_at_once_on_one_repository_do_not_disturb_each_other(worl
     mirror = world.mirror_of(workflow_ids[0], "api")
     for workflow_id in workflow_ids:
         assert git(mirror, "show", f"orchestrator/{workflow_id}:who.txt") == workflow_id
+
+
+def test_a_second_worker_changes_nothing_while_the_first_has_the_workflow(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow_id = world.create(world.spec([work("fix", BOTH)]))
+    monkeypatch.setattr(perform_module, "tree_lock", partial(tree_lock, timeout_ms=200))
+    with tree_lock(world.engine.git, workflow_id), pytest.raises(GitLocked, match=f"workflow {workflow_id}"):
+        world.perform(workflow_id, "fix")
+    assert world.workflow(workflow_id).status is WorkflowStatus.CREATED
+    world.perform(workflow_id, "fix")
+    assert world.workflow(workflow_id).status is WorkflowStatus.COMPLETED
