@@ -27,7 +27,7 @@ up: setup ## Run the whole system and leave it running; the UI is on port 3001
 	@$(BIN)/orchestrator up
 
 test: setup ## All tests, on real git, PostgreSQL and agents
-	@$(BIN)/pytest -q -n $(PYTEST_WORKERS) --dist loadgroup
+	@$(BIN)/pytest -q -n $(PYTEST_WORKERS)
 
 check: setup ## Lint, types, import contracts, specs
 	@$(BIN)/ruff check .

@@ -141,7 +141,7 @@ def _git_noted(steps: list[Step]) -> Iterator[None]:
     def noted(self: Runner, *arguments: str, stdin: str = "") -> str:
         dated = replace(self, environment={**self.environment, **_DATES})
         environment = {**_FIXED, **dated.environment, "PATH": os.environ["PATH"]}
-        if arguments[0] != "write-tree": steps.append(GitStep(folder=self.folder, environment=environment, arguments=arguments, stdin=stdin))
+        steps.append(GitStep(folder=self.folder, environment=environment, arguments=arguments, stdin=stdin))
         return run(dated, *arguments, stdin=stdin)
 
     with patch.object(Runner, "run", noted):

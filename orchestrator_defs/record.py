@@ -29,7 +29,10 @@ def record(
 ) -> Iterator[Any]:
     """Perform one Work of this run's Workflow, yielding materializations and check results as they come true."""
     engine = resource.engine()
-    workflow_id = _workflow_id(context, engine, loaded)
+    try:
+        workflow_id = _workflow_id(context, engine, loaded)
+    except OrchestratorError as error:
+        raise _failure(error) from None
     workflow = loaded.spec.name
     try:
         for fact in perform(engine, workflow_id=workflow_id, work=work):
@@ -49,13 +52,17 @@ def record(
         interrupt(engine, workflow_id=workflow_id, terminated=terminated)
         raise
     except Exception as error:  # noqa: BLE001 — raised again, in words that may be shown
-        # A Failure of its own: the event log shows an error's whole chain, and nothing may stand there unmasked. The
-        # stack is in our log. No retries: the engine has used up the spec's already.
-        words = str(error) if isinstance(error, OrchestratorError) else f"{type(error).__name__}: {error}"
-        raise dg.Failure(mask_text(words), allow_retries=False) from None
+        raise _failure(error) from None
     finally:
         status = engine.store.read(lambda reader: reader.workflow(workflow_id)).status
         context.instance.add_run_tags(context.run.run_id, {tags.STATUS_TAG: str(status)})
+
+
+def _failure(error: Exception) -> dg.Failure:
+    """The error as Dagster may show it. Raise it `from None`: the event log shows an error's whole chain, and nothing
+    may stand there unmasked; the stack is in our log. No retries: the engine has used up the spec's already."""
+    words = str(error) if isinstance(error, OrchestratorError) else f"{type(error).__name__}: {error}"
+    return dg.Failure(mask_text(words), allow_retries=False)
 
 
 def _workflow_id(context: dg.AssetExecutionContext, engine: Engine, loaded: LoadedSpec) -> str:

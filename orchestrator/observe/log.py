@@ -31,7 +31,13 @@ Level = Literal["error", "warn", "info", "debug"]
 
 _LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 _METHODS = {**_LEVELS, "warning": logging.WARNING, "critical": logging.CRITICAL, "exception": logging.ERROR}
-_PLAIN_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "dagster_meta"}
+_PLAIN_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {
+    *("message", "asctime", "taskName", "dagster_meta"),
+    # A whole object with every stack three times; what it says is in the message.
+    "dagster_event",
+}
+# What these say at INFO is how they work, once for each request or migration.
+_CHATTY = ("alembic", "httpx")
 _DAGSTER_FIELDS = ("run_id", "job_name", "op_name", "step_key")
 
 
@@ -56,6 +62,8 @@ def configure_logging(level: Level, *, mask: Mask) -> None:
     _take_over_console_handlers()
     root = logging.getLogger()
     root.addHandler(JsonLineHandler())
+    for chatty in _CHATTY:
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     root.setLevel(max(_LEVELS[level], logging.INFO))
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught

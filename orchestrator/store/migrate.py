@@ -6,7 +6,6 @@ because the old and the new one run side by side while a deployment rolls.
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import structlog
@@ -70,8 +69,6 @@ def _apply(connection: Connection) -> None:
     from alembic import command
     from alembic.config import Config
 
-    # Its lines tell how it works; that the database was migrated is said by ours.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     config.attributes["connection"] = connection

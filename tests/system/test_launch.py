@@ -14,8 +14,6 @@ from tests.orchestrator.git.repository import Repository
 from tests.parts.chromium import open_page
 from tests.parts.system import System
 
-pytestmark = pytest.mark.xdist_group("system")
-
 _REEXECUTE = """
 mutation Again($params: ReexecutionParams!) { launchRunReexecution(reexecutionParams: $params) {
   ... on LaunchRunSuccess { run { runId } }

@@ -6,13 +6,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from orchestrator.domain.ids import workflow_id_of_run
 from tests.parts.system import System
 from tests.system.conftest import LIMIT
-
-pytestmark = pytest.mark.xdist_group("system")
 
 _STATES = "query($ids: [String]) { runsOrError(filter: {runIds: $ids}) { ... on Runs { results { status } } } }"
 

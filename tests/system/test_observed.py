@@ -11,8 +11,6 @@ import pytest
 from orchestrator.observe.line import FIELDS
 from tests.parts.system import System
 
-pytestmark = pytest.mark.xdist_group("system")
-
 _GRAPH = "{ assetNodes(group: {groupName: %s, repositoryName: %s, repositoryLocationName: %s}) { %s } }"
 _NODES = _GRAPH % (
     '"note"',

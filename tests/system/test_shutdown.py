@@ -6,12 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from orchestrator.domain.ids import workflow_id_of_run
 from tests.parts.system import System
-
-pytestmark = pytest.mark.xdist_group("system")
 
 
 def test_sigterm_leaves_no_process_behind(tmp_path: Path) -> None:
