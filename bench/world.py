@@ -76,7 +76,9 @@ def temporary_world(*, log_level: str = "info") -> Iterator[World]:
         prepare_instance(settings)
         environment = {**instance_environment(settings), **given}
         # The first command makes the database; no figure is about that.
-        subprocess.run([*_ORCHESTRATOR, "list"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(
+            [*_ORCHESTRATOR, "list", "--json"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True
+        )
         yield World(folder=folder, settings=settings, environment=environment)
 
 

@@ -1,5 +1,8 @@
 """The engine as a Dagster resource."""
 
+import threading
+from importlib import import_module
+
 import dagster as dg
 from pydantic import PrivateAttr
 
@@ -15,6 +18,8 @@ class EngineResource(dg.ConfigurableResource[Engine]):
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         del context
         self._engine = open_engine(load_settings())
+        # The agent protocol's models take most of a second to import: meanwhile the first Work fetches its Gits.
+        threading.Thread(target=import_module, args=("orchestrator.agents.acp",), daemon=True).start()
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         del context
