@@ -35,8 +35,8 @@ check: setup ## Lint, types, import contracts, specs
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/orchestrator validate
-	@$(BIN)/dg check yaml
-	@$(BIN)/dg check defs
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/dg check yaml
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/dg check defs
 
 bench: setup ## Print every published figure, both sides of each ratio in one run
 	@$(BIN)/python -m bench
