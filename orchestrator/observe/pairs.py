@@ -41,17 +41,19 @@ _ITEM = re.compile(
 )
 _QUOTED = re.compile(
     r"""
-    (?P<open>["'`]) (?P<value>(?:(?!(?P=open))[^\\\r\n]|\\.)*+)
-    | (?P<escaped>\\{1,2}["'`]) (?P<inner>(?:(?!(?P=escaped))[^\r\n])*+)
+    (?P<open>["'`]) (?P<value>(?:(?!(?P=open))[^\\\r\n]|\\.)*)
+    | (?P<escaped>\\{1,2}["'`]) (?P<inner>(?:(?!(?P=escaped))[^\r\n])*)
     """,
     re.VERBOSE,
 )
 # A stop that a further character follows, and no next pair, belongs to the value: passwords hold `&` and `)` too.
 _STOP = r"\s\"'`&,;<>(){}\[\]\\"
-_BARE = re.compile(rf"(?:[^{_STOP}]|[&,;)}}\]](?=[^{_STOP}])(?![\w.-]{{1,40}}[=:]))++")
+# Groups are greedy, not possessive: before 3.11.5 CPython forgets to give up what a possessive group tried last
+# (gh-106052). Nothing follows them, so that nothing is tried again.
+_BARE = re.compile(rf"(?:[^{_STOP}]++|[&,;)}}\]](?=[^{_STOP}])(?![\w.-]{{1,40}}[=:]))+")
 _BRACKETS = re.compile(r"\{[^{}]*+\}?|\[[^\[\]]*+\]?")
 _LINE_START = re.compile(r"[ \t]*+(?:-[ \t]+|export[ \t]+)?")
-_REST_OF_LINE = re.compile(r"(?:[^\s\"'`]++|[ \t]++(?![\w.-]{1,40}[=:]|[\s\"'`]|\Z))++")
+_REST_OF_LINE = re.compile(r"(?:[^\s\"'`]++|[ \t]++(?![\w.-]{1,40}[=:]|[\s\"'`]|\Z))+")
 # Longer rows of digits are ids of accounts, and keys, rather than counts.
 _COUNT_OR_FLAG = re.compile(r"(?i)-?\d{1,9}(?:\.\d{1,9})?|true|false|null|none|undefined|nil")
 # `${NAME}` and `$NAME` tell nothing, and a person who reads a command line needs them.
