@@ -1,29 +1,7 @@
-"""Every test here that asks for `store` runs on both databases, each time on an empty, migrated one."""
+"""The tests of the store run on both databases."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from tests.parts.database import postgres, store, url
 
-import pytest
-
-from orchestrator.store import Store, open_store
-from tests.parts.postgres import Postgres, postgres
-
-__all__ = ["postgres"]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/state.db"
-    server: Postgres = request.getfixturevalue("postgres")
-    return server.create_database()
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    opened = open_store(url)
-    opened.migrate()
-    yield opened
-    opened.close()
+__all__ = ["postgres", "store", "url"]
