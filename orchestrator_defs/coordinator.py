@@ -11,17 +11,19 @@ from orchestrator.domain import tags
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.engine.create import create
 from orchestrator.engine.engine import open_settings_store
+from orchestrator.engine.resume import accept_resume
 from orchestrator.settings import load_settings
 from orchestrator.store import Store
 from resources.telemetry import start_logging
 
-RESUME_TAG = "dagster/is_resume_retry"
+_RETRY_TAG = "dagster/is_resume_retry"
 
 
 class WorkflowRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
     """Dagster's queue, with a Workflow in our store for every run of a workflow's job.
 
-    A run that re-executes another from its failure continues that one's Workflow; any other run is a new one.
+    A run that `resume` launched continues its Workflow, and so does one that re-executes another from its failure; any
+    other run is a new one.
     """
 
     @cached_property
@@ -46,8 +48,18 @@ class WorkflowRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
     def _accept(self, run: dg.DagsterRun, document: str) -> Mapping[str, str]:
         """Create or continue the Workflow of this run, and say which by tags, over those copied from a parent."""
         continued = run.tags.get(tags.WORKFLOW_ID_TAG)
-        if continued is not None and run.tags.get(RESUME_TAG) == "true":
-            row = self._store.write(lambda tx: tx.set_run(continued, run.run_id))
+        resume_id = run.tags.get(tags.RESUME_TAG)
+        retries = run.tags.get(_RETRY_TAG) == "true"
+        # A re-execution copies its parent's tags: of its own it has no resume id that anybody asked for.
+        resumes = resume_id is not None and run.parent_run_id is None
+        if continued is not None and (retries or resumes):
+            row = accept_resume(
+                self._store,
+                continued,
+                run_id=run.run_id,
+                document=document,
+                resume_id=resume_id if resumes else None,
+            )
         else:
             row = create(
                 self._store,

@@ -11,12 +11,14 @@ from orchestrator.settings import Settings, load_settings
 from orchestrator.spec.folder import load_folder
 from orchestrator.spec.load import LoadedSpec
 from orchestrator_defs.component import Workflow
+from orchestrator_defs.control import CONTROL_JOBS
 from orchestrator_defs.gits import git_assets
 from orchestrator_defs.logger import JSON_LOGGER, json_logger
 from orchestrator_defs.workflow import build_definitions
 from resources.engine import EngineResource
 from resources.git import GitResource
 from resources.telemetry import start_logging
+from sensors.resume import resume_sensor
 from sensors.run_status import cancelled_runs, failed_runs
 
 _log = get_logger(__name__)
@@ -28,12 +30,14 @@ def build(settings: Settings) -> dg.Definitions:
     own = [component.loaded for component in tree.get_all_components(of_type=Workflow)]
     refuse_twins(own)
     added = _added(settings, {loaded.spec.name: loaded.path for loaded in own})
+    workflows = dg.Definitions.merge(tree.build_defs(), *(build_definitions(loaded) for loaded in added))
+    jobs = list(workflows.jobs or ())
     return dg.Definitions.merge(
-        tree.build_defs(),
-        *(build_definitions(loaded) for loaded in added),
+        workflows,
         dg.Definitions(
             assets=git_assets([*own, *added]),
-            sensors=[failed_runs, cancelled_runs],
+            jobs=CONTROL_JOBS,
+            sensors=[failed_runs, cancelled_runs, *([resume_sensor(jobs)] if jobs else [])],
             resources={"engine": EngineResource(), "git": GitResource()},
             loggers={JSON_LOGGER: json_logger},
         ),

@@ -4,6 +4,8 @@ import argparse
 import json
 import os
 import sys
+from contextlib import suppress
+from dataclasses import dataclass
 
 import dagster as dg
 
@@ -11,14 +13,23 @@ from orchestrator.domain import tags
 from orchestrator.domain.errors import LaunchError, OrchestratorError
 from orchestrator.engine.create import create
 from orchestrator.engine.engine import open_settings_store
+from orchestrator.engine.resume import accept_resume
 from orchestrator.ops.instance import instance_environment, prepare_instance
 from orchestrator.settings import load_settings
 from orchestrator.spec.load import parse_document
 from orchestrator.spec.resolve import parse_inputs
 
 
-def run(name: str, *, run_id: str, texts: dict[str, str]) -> bool:
-    """Create the Workflow, perform its job here, and say whether it completed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """Which Workflow to go on with, and the request that asked for it."""
+
+    workflow_id: str
+    resume_id: str
+
+
+def run(name: str, *, run_id: str, texts: dict[str, str], resume: Resume | None = None) -> bool:
+    """Create the Workflow or go on with one, perform its job here, and say whether it completed."""
     settings = load_settings()
     prepare_instance(settings)
     os.environ.update(instance_environment(settings))
@@ -29,21 +40,28 @@ def run(name: str, *, run_id: str, texts: dict[str, str]) -> bool:
         raise LaunchError(f'no workflow "{name}"; `orchestrator validate` lists those there are')
     job = defs.resolve_job_def(name)
     document = str(job.metadata[tags.SPEC_METADATA].value)
-    inputs = parse_inputs(parse_document(document), texts)
     store = open_settings_store(settings)
     try:
-        workflow = create(store, run_id=run_id, document=document, digest=job.tags[tags.SPEC_DIGEST_TAG], inputs=inputs)
+        if resume is None:
+            inputs = parse_inputs(parse_document(document), texts)
+            digest = job.tags[tags.SPEC_DIGEST_TAG]
+            workflow = create(store, run_id=run_id, document=document, digest=digest, inputs=inputs)
+        else:
+            workflow = accept_resume(
+                store, resume.workflow_id, run_id=run_id, document=document, resume_id=resume.resume_id
+            )
     finally:
         store.close()
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, suppress(dg.DagsterExecutionInterruptedError):
         result = job.execute_in_process(
-            run_config=inputs,
+            run_config=dict(workflow.inputs),
             instance=instance,
             run_id=run_id,
             tags={tags.WORKFLOW_ID_TAG: workflow.id, tags.CORRELATION_ID_TAG: workflow.correlation_id},
             raise_on_error=False,
         )
-    return result.success
+        return result.success
+    return False  # it was paused or cancelled
 
 
 def main() -> int:
@@ -52,9 +70,14 @@ def main() -> int:
     parser.add_argument("name")
     parser.add_argument("--run-id", required=True)
     parser.add_argument("--inputs", type=json.loads, default={})
+    parser.add_argument("--resume", metavar="WORKFLOW_ID")
+    parser.add_argument("--resume-id")
     arguments = parser.parse_args()
+    resume = None
+    if arguments.resume:
+        resume = Resume(workflow_id=arguments.resume, resume_id=arguments.resume_id)
     try:
-        return 0 if run(arguments.name, run_id=arguments.run_id, texts=arguments.inputs) else 1
+        return 0 if run(arguments.name, run_id=arguments.run_id, texts=arguments.inputs, resume=resume) else 1
     except OrchestratorError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

@@ -5,16 +5,17 @@ from contextlib import suppress
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from orchestrator.domain import tags
 from orchestrator.domain.checkpoints import Checkpoint, commits_digest
-from orchestrator.domain.errors import NotFound, OrchestratorError
+from orchestrator.domain.errors import Cancelled, NotFound, OrchestratorError, Paused, WorkStopped
 from orchestrator.domain.ids import workflow_id_of_run
+from orchestrator.domain.states import PauseReason
 from orchestrator.engine.create import create
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.facts import BaseCommits, CheckResult, WrittenReport
-from orchestrator.engine.interrupt import interrupt
-from orchestrator.engine.perform import perform
+from orchestrator.engine.performance import Performance
 from orchestrator.observe.log import mask_text
 from orchestrator.spec.load import LoadedSpec
 from orchestrator_defs import keys
@@ -33,29 +34,59 @@ def record(
         workflow_id = _workflow_id(context, engine, loaded)
     except OrchestratorError as error:
         raise _failure(error) from None
-    workflow = loaded.spec.name
     try:
-        for fact in perform(engine, workflow_id=workflow_id, work=work):
-            match fact:
-                case BaseCommits():
-                    _observe_gits(context, loaded, fact)
-                case WrittenReport():
-                    yield _report(workflow, fact)
-                case CheckResult():
-                    yield _check(workflow, work, fact)
-                case Checkpoint():
-                    yield _checkpoint(workflow, fact)
-    except dg.DagsterExecutionInterruptedError:
-        run = context.instance.get_run_by_id(context.run.run_id)
-        # Only a run that somebody terminates is CANCELING; otherwise the worker itself was told to go.
-        terminated = run is not None and run.status is dg.DagsterRunStatus.CANCELING
-        interrupt(engine, workflow_id=workflow_id, terminated=terminated)
-        raise
+        with Performance(engine, workflow_id=workflow_id, work=work) as performance:
+            try:
+                yield from _recorded(context, loaded, work, performance)
+            except (dg.DagsterExecutionInterruptedError, GeneratorExit):
+                # The signal's exception hits Dagster's own code as well as ours: then our generator is closed.
+                performance.stop(_why(context))
+                _end_as_canceled(context)
+                raise
+    except WorkStopped as why:
+        context.log.warning(mask_text(str(why)))
+        _end_as_canceled(context)
+        raise dg.DagsterExecutionInterruptedError from None
     except Exception as error:  # noqa: BLE001 — raised again, in words that may be shown
         raise _failure(error) from None
     finally:
         status = engine.store.read(lambda reader: reader.workflow(workflow_id)).status
         context.instance.add_run_tags(context.run.run_id, {tags.STATUS_TAG: str(status)})
+
+
+def _recorded(
+    context: dg.AssetExecutionContext, loaded: LoadedSpec, work: str, performance: Performance
+) -> Iterator[Any]:
+    # A Workflow keeps the Tasks and checks it was created with; what the current spec no longer has, has no place here.
+    known = context.selected_asset_keys
+    checks = {key.name for key in context.selected_asset_check_keys}
+    workflow = loaded.spec.name
+    for fact in performance:
+        match fact:
+            case BaseCommits():
+                _observe_gits(context, loaded, fact)
+            case WrittenReport() if keys.report_key(workflow, work, fact.task) in known:
+                yield _report(workflow, fact)
+            case CheckResult() if fact.name in checks:
+                yield _check(workflow, work, fact)
+            case Checkpoint():
+                yield _checkpoint(workflow, fact)
+
+
+def _why(context: dg.AssetExecutionContext) -> WorkStopped:
+    """Why this worker was interrupted: only a run that somebody terminates is CANCELING."""
+    run = context.instance.get_run_by_id(context.run.run_id)
+    if run is not None and run.status is dg.DagsterRunStatus.CANCELING:
+        return Cancelled("its run was terminated")
+    return Paused("its worker was told to stop", reason=PauseReason.SHUTDOWN)
+
+
+def _end_as_canceled(context: dg.AssetExecutionContext) -> None:
+    """Have the run end CANCELED and not be retried: to go on is the business of `resume` alone."""
+    context.instance.add_run_tags(context.run.run_id, {MAX_RETRIES_TAG: "0"})
+    run = context.instance.get_run_by_id(context.run.run_id)
+    if run is not None and run.status is not dg.DagsterRunStatus.CANCELING:
+        context.instance.report_run_canceling(run)
 
 
 def _failure(error: Exception) -> dg.Failure:

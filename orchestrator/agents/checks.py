@@ -12,6 +12,7 @@ from pathlib import Path
 from orchestrator.agents.loop import LoopThread
 from orchestrator.agents.process import BUFFER_BYTES, SupervisedProcess
 from orchestrator.domain.errors import AgentTimeout
+from orchestrator.domain.stop import Stop
 
 OUTPUT_KEPT_BYTES = 64 * 1024
 _END_GRACE_S = 1.0
@@ -41,6 +42,7 @@ def run_command(
     timeout_ms: int,
     stop_timeout_ms: int = 30_000,
     pass_fds: tuple[int, ...] = (),
+    stop: Stop | None = None,
 ) -> CommandResult:
     """Run `sh -c command` to its end or its time-out; nothing that it started is left then, whatever ends the wait.
 
@@ -50,14 +52,15 @@ def run_command(
     Raises:
         AgentStartError: there is no `sh` on the PATH, or no such directory.
         AgentTimeout: something of it would not die.
+        WorkStopped: the order to stop came.
     """
-    with LoopThread() as loop:
+    with LoopThread(stop) as loop:
         running = _Command(command)
         try:
             return loop.call(running.run(cwd, env, timeout_ms, stop_timeout_ms, pass_fds))
         except BaseException:
             with contextlib.suppress(AgentTimeout):
-                loop.call(running.stop(stop_timeout_ms))
+                loop.finish(running.stop(stop_timeout_ms))
             raise
 
 

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 from orchestrator.agents.loop import LoopThread
 from orchestrator.agents.session import AgentSession, AgentStart, Turn, Usage
 from orchestrator.domain.errors import AgentTimeout
+from orchestrator.domain.stop import Stop
 
 if TYPE_CHECKING:
     from orchestrator.agents.acp import AcpConversation
 
 
 @contextmanager
-def start_agent(start: AgentStart) -> Iterator[AgentSession]:
+def start_agent(start: AgentStart, *, stop: Stop | None = None) -> Iterator[AgentSession]:
     """A running agent, ready for queries. At the block's end it and everything it started are gone, whatever ended it.
+
+    The order to stop cuts short the start and every query; it then comes out of them.
 
     Raises:
         AgentStartError: it cannot be run or is not ready in time.
@@ -27,7 +30,7 @@ def start_agent(start: AgentStart) -> Iterator[AgentSession]:
     # The protocol's 200 kB of models take 0.8 s to import: whoever starts no agent does not pay for them.
     from orchestrator.agents.acp import AcpConversation
 
-    with LoopThread() as loop:
+    with LoopThread(stop) as loop:
         conversation = AcpConversation(start)
         try:
             loop.call(conversation.start())
@@ -35,9 +38,9 @@ def start_agent(start: AgentStart) -> Iterator[AgentSession]:
         except BaseException:
             # What went wrong first is what the caller has to hear.
             with contextlib.suppress(AgentTimeout):
-                loop.call(conversation.stop())
+                loop.finish(conversation.stop())
             raise
-        loop.call(conversation.stop())
+        loop.finish(conversation.stop())
 
 
 class _BlockingSession:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from orchestrator.engine.engine import open_settings_store
+from orchestrator.engine.engine import Engine, git_settings, open_settings_store
 from orchestrator.observe.log import Level, configure_logging
 from orchestrator.observe.mask import Mask
 from orchestrator.settings import Settings, load_settings, prepare_folders
@@ -17,6 +17,23 @@ def start(*, level: Level | None = None) -> Settings:
     settings = load_settings()
     configure_logging(level or settings.log_level, mask=Mask.load())
     return settings
+
+
+def webserver(settings: Settings) -> str:
+    """Where the Dagster webserver of this machine's system answers."""
+    return f"http://127.0.0.1:{settings.dagster_ui_port}"
+
+
+def stop_limit_s(settings: Settings) -> float:
+    """How long a worker may take to stop: its agent's time, and ours to see it and to write it down."""
+    return settings.agent_stop_timeout_ms / 1000 + 30
+
+
+@contextmanager
+def open_engine(settings: Settings) -> Iterator[Engine]:
+    """What the use cases that touch repositories work with; see `open_store`."""
+    with open_store(settings) as store:
+        yield Engine(settings=settings, store=store, git=git_settings(settings))
 
 
 @contextmanager

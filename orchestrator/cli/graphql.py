@@ -39,6 +39,16 @@ mutation Launch($params: ExecutionParams!) { launchRun(executionParams: $params)
 } }
 """
 
+_TERMINATE = """
+mutation Terminate($runId: String!) { terminateRun(runId: $runId) {
+  __typename
+  ... on TerminateRunFailure { message }
+  ... on RunNotFoundError { message }
+  ... on UnauthorizedError { message }
+  ... on PythonError { message }
+} }
+"""
+
 
 def launch(url: str, name: str, texts: Mapping[str, str]) -> str:
     """Launch the job `name` with inputs given as text, and return its run id.
@@ -52,8 +62,26 @@ def launch(url: str, name: str, texts: Mapping[str, str]) -> str:
     text = next((entry["text"] for entry in document["metadataEntries"] if entry["label"] == SPEC_METADATA), None)
     if text is None:
         raise LaunchError(f'job "{name}" is no workflow; `orchestrator validate` lists those there are')
-    inputs = parse_inputs(parse_document(text), texts)
-    params = {"selector": selector, "runConfigData": inputs}
+    return _launch(url, selector, parse_inputs(parse_document(text), texts), {})
+
+
+def resume(url: str, name: str, inputs: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    """Launch the job `name` again, to go on with the Workflow that the tags name; returns the run's id.
+
+    Raises:
+        LaunchError: the system is not there, no longer has the workflow, or refused.
+    """
+    return _launch(url, _find(url, name), inputs, tags)
+
+
+def terminate(url: str, run_id: str) -> None:
+    """Have Dagster end a run that waits in its queue; raises `LaunchError` where it will not."""
+    _ask(url, _TERMINATE, {"runId": run_id}, "terminateRun")
+
+
+def _launch(url: str, selector: Mapping[str, str], inputs: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    marked = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
+    params = {"selector": selector, "runConfigData": inputs, "executionMetadata": marked}
     answer = _ask(url, _LAUNCH, {"params": params}, "launchRun")
     return str(answer["run"]["runId"])
 

@@ -16,6 +16,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("orchestrator.cli.run", "Launch a workflow."),
     "list": ("orchestrator.cli.list", "List Workflows, newest first."),
     "status": ("orchestrator.cli.status", "Show one Workflow with its Works and Tasks."),
+    "pause": ("orchestrator.cli.pause", "Have a running Workflow stop behind its last finished Task."),
+    "resume": ("orchestrator.cli.resume", "Go on with a paused or failed Workflow."),
+    "cancel": ("orchestrator.cli.cancel", "End a Workflow for good."),
+    "rollback": ("orchestrator.cli.rollback", "Put a Workflow back to one of its Checkpoints."),
+    "delete": ("orchestrator.cli.delete", "Remove a Workflow with its trees, Reports and Checkpoints."),
     "serve": ("orchestrator.cli.serve", "Run the operations server: health, and the relay of events."),
     "up": ("orchestrator.cli.up", "Run the whole system on this machine."),
 }

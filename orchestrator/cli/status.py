@@ -18,8 +18,13 @@ def command(workflow_id: str, *, as_json: bool) -> None:
     settings = context.start(level="warn")
     with context.open_store(settings) as store:
         summary = store.read(lambda reader: summarise(reader, workflow_id))
+    print_summary(summary, as_json=as_json, details=True)
+
+
+def print_summary(summary: Summary, *, as_json: bool, details: bool = False) -> None:
+    """A Workflow on stdout: one JSON object on one line, or words."""
     if as_json:
-        click.echo(json.dumps(summary.to_json(details=True)))
+        click.echo(json.dumps(summary.to_json(details=details)))
     else:
         show(summary)
 
@@ -30,7 +35,7 @@ def show(summary: Summary) -> None:
     reason = f" ({row.pause_reason})" if row.pause_reason else ""
     click.echo(f"{row.workflow}  {row.id}  {row.status}{reason}")
     if row.error:
-        click.echo(f"  error: {row.error}")
+        click.echo(f"  {'waits' if row.pause_reason else 'error'}: {row.error}")
     for work in summary.works:
         click.echo(f"  {work.sequence}. {work.name:<20} {work.status}")
         for task in summary.tasks_of(work):
@@ -40,7 +45,7 @@ def show(summary: Summary) -> None:
         click.echo(f"  report      {report.path}")
     for checkpoint in summary.checkpoints:
         commits = "  ".join(f"{git} {commit[:12]}" for git, commit in checkpoint.commits.items())
-        click.echo(f"  checkpoint  {checkpoint.sequence}. {checkpoint.work}: {commits}")
+        click.echo(f"  checkpoint  {checkpoint.id}  {checkpoint.sequence}. {checkpoint.work}: {commits}")
     usage = summary.usage
     if usage.input_tokens is not None or usage.cost_usd is not None:
         cost = f", {usage.cost_usd} USD" if usage.cost_usd is not None else ""

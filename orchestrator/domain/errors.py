@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from orchestrator.domain.states import PauseReason
 
 
 class OrchestratorError(Exception):
@@ -166,12 +169,45 @@ class CheckFailed(OrchestratorError):
         self.output = output
 
 
-class BudgetReached(OrchestratorError):
-    """A budget of the spec is used up; the Workflow pauses."""
+class WorkStopped(OrchestratorError):
+    """A Work ends before its Checkpoint, and it is no failure."""
+
+
+class Paused(WorkStopped):
+    """The Workflow waits, to be resumed later.
+
+    Attributes:
+        resume_after_s: when the system may resume it by itself; None: when the reason's own rule says.
+    """
+
+    def __init__(self, message: str, *, reason: PauseReason, resume_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.resume_after_s = resume_after_s
+
+
+class Cancelled(WorkStopped):
+    """Somebody cancelled the Workflow, or terminated its run."""
+
+
+class LeaseLost(WorkStopped):
+    """Another worker has taken the Workflow over; this one may write nothing more of it."""
+
+
+class LeaseHeld(OrchestratorError):
+    """Another worker performs the Workflow."""
+
+
+class WrongState(OrchestratorError):
+    """What was asked for does not go with the state of the Workflow; nothing was changed."""
 
 
 class WorkTimeout(OrchestratorError):
     """A Work ran longer than its `timeout`."""
+
+
+class CheckpointRefused(OrchestratorError):
+    """A Workflow cannot be rolled back to the Checkpoint that was named; nothing was changed."""
 
 
 class SpecChanged(OrchestratorError):

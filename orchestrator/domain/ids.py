@@ -63,6 +63,11 @@ def new_request_id() -> str:
     return "req-" + uuid.uuid4().hex[:12]
 
 
+def new_resume_id() -> str:
+    """A fresh id of one resume: the run that carries it continues the Workflow, once."""
+    return "rs-" + uuid.uuid4().hex[:12]
+
+
 def new_process_id() -> str:
     """Correlation id of what a process logs on its own behalf."""
     return "proc-" + uuid.uuid4().hex[:12]

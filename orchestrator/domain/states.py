@@ -52,6 +52,14 @@ class PauseReason(StrEnum):
     ROLLBACK = "rollback"
 
 
+class RequestKind(StrEnum):
+    """What may be asked of a Workflow while another process has it, or before a run is there to do it."""
+
+    PAUSE = "pause"
+    CANCEL = "cancel"
+    RESUME = "resume"
+
+
 _W = WorkflowStatus
 WORKFLOW_TRANSITIONS: Mapping[WorkflowStatus, frozenset[WorkflowStatus]] = {
     _W.CREATED: frozenset({_W.READY, _W.FAILED, _W.CANCELLED}),

@@ -6,6 +6,8 @@ WORKFLOW_ID_TAG = "orchestrator/workflow_id"
 CORRELATION_ID_TAG = "orchestrator/correlation_id"
 SPEC_DIGEST_TAG = "orchestrator/spec_digest"
 STATUS_TAG = "orchestrator/status"
+# On the run of a resume: which request it answers; see `engine.control.ask_resume`.
+RESUME_TAG = "orchestrator/resume"
 
 # Job metadata: the spec's document, so that whoever accepts a run needs no user code to know what was asked for.
 SPEC_METADATA = "orchestrator/spec"

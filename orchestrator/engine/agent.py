@@ -17,8 +17,12 @@ from orchestrator.store import Transaction
 
 
 @contextmanager
-def open_agent(run: WorkRun) -> Iterator[AgentSession]:
-    """The agent of this Work, ready for its first query; gone, with all it started, when the block is left."""
+def open_agent(run: WorkRun, *, resume_session_id: str | None) -> Iterator[AgentSession]:
+    """The agent of this Work, ready for its next query; gone, with all it started, when the block is left.
+
+    Args:
+        resume_session_id: the session to go on in, where the provider can; `AgentSession.resumed` says whether it did.
+    """
     settings = run.engine.settings
     start = AgentStart(
         profile=profile_of(run.work.provider, run.work.command or ()),
@@ -32,10 +36,11 @@ def open_agent(run: WorkRun) -> Iterator[AgentSession]:
         query_timeout_ms=settings.agent_query_timeout_ms,
         stop_timeout_ms=settings.agent_stop_timeout_ms,
         pass_fds=(run.lock.fd,),
+        resume_session_id=resume_session_id,
     )
     started: AgentSession | None = None
     try:
-        with start_agent(start) as agent:
+        with start_agent(start, stop=run.stop) as agent:
             _started(run, agent)
             started = agent
             yield agent

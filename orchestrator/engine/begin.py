@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from orchestrator.domain.errors import GitError, IllegalTransition, MissingVariable
-from orchestrator.domain.states import WorkflowStatus
+from orchestrator.domain.states import RequestKind, WorkflowStatus
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.facts import BaseCommits
 from orchestrator.git import Mirror, TreeLock, WorkTree, branch_names
 from orchestrator.spec.resolve import GitPlan, Plan
 from orchestrator.spec.variables import missing_variables, substitute
+from orchestrator.store import Transaction
 from orchestrator.store.rows import NewWorkTree
 
 _UNFINISHED = frozenset({WorkflowStatus.READY, WorkflowStatus.PAUSED, WorkflowStatus.FAILED})
@@ -42,9 +43,14 @@ def begin(engine: Engine, workflow_id: str, plan: Plan, trees: Mapping[str, Work
         engine.store.write(lambda tx: tx.change_workflow(workflow_id, WorkflowStatus.READY))
         status = WorkflowStatus.READY
     if status in _UNFINISHED:
-        engine.store.write(lambda tx: tx.change_workflow(workflow_id, WorkflowStatus.RUNNING))
+        engine.store.write(lambda tx: _run(tx, workflow_id))
     elif status is not WorkflowStatus.RUNNING:
         raise IllegalTransition(what=f"workflow {workflow_id}", from_status=status, to_status=WorkflowStatus.RUNNING)
+
+
+def _run(tx: Transaction, workflow_id: str) -> None:
+    tx.change_workflow(workflow_id, WorkflowStatus.RUNNING)
+    tx.drop_requests(workflow_id, RequestKind.RESUME)
 
 
 def open_trees(engine: Engine, plan: Plan, lock: TreeLock) -> dict[str, WorkTree]:

@@ -27,6 +27,7 @@ def pass_checks(run: WorkRun, agent: AgentSession, *, retries_left: int) -> Gene
         CheckFailed: a blocking check failed and no retry is left.
     """
     while True:
+        run.stop.check()
         results = [_run(run, check) for check in run.work.checks]
         _keep(run, results)
         failed = next((result for result in results if result.blocking and not result.passed), None)
@@ -65,6 +66,7 @@ def _run(run: WorkRun, check: CheckPlan) -> CheckResult:
         timeout_ms=run.remaining_ms(limit_ms),
         stop_timeout_ms=settings.agent_stop_timeout_ms,
         pass_fds=(run.lock.fd,),
+        stop=run.stop,
     )
     passed = ended.exit_code == 0
     _log.info(

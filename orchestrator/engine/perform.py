@@ -9,25 +9,29 @@ from orchestrator.domain import ids
 from orchestrator.domain.errors import (
     AgentCrashed,
     AgentError,
-    BudgetReached,
+    Cancelled,
     GitLocked,
+    LeaseLost,
     OrchestratorError,
+    WorkStopped,
     WorkTimeout,
 )
 from orchestrator.domain.events import EventType
-from orchestrator.domain.states import PauseReason, TaskStatus, WorkflowStatus, WorkStatus
+from orchestrator.domain.states import RequestKind, TaskStatus, WorkflowStatus, WorkStatus
+from orchestrator.domain.stop import Stop
 from orchestrator.engine import workspace
 from orchestrator.engine.agent import open_agent
 from orchestrator.engine.begin import begin, open_trees
 from orchestrator.engine.check import pass_checks
 from orchestrator.engine.checkpoint import make_checkpoint
+from orchestrator.engine.endings import fail, write_down
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.facts import Fact
 from orchestrator.engine.finished import finished_tasks, finished_work
-from orchestrator.engine.interrupt import pause
+from orchestrator.engine.lease import owned
 from orchestrator.engine.plan import load_plan
 from orchestrator.engine.run import WorkRun
-from orchestrator.engine.settle import settle
+from orchestrator.engine.settle import session_to_resume, settle, try_to_settle
 from orchestrator.engine.task import perform_tasks
 from orchestrator.git import tree_lock
 from orchestrator.observe.log import bind_workflow, get_logger, mask_text
@@ -38,44 +42,63 @@ from orchestrator.store.rows import WorkflowRow
 _log = get_logger(__name__)
 
 
-def perform(engine: Engine, *, workflow_id: str, work: str) -> Iterator[Fact]:
+def perform(engine: Engine, *, workflow_id: str, work: str, stop: Stop | None = None) -> Iterator[Fact]:
     """Perform the Work named `work` and yield its Reports, check results and Checkpoint as they come true.
 
     Idempotent: where the Work has a valid Checkpoint, the same facts come again and no agent is started. On failure the
-    Work and its Workflow are FAILED with the error, which is raised again; a used-up budget pauses them.
+    Work and its Workflow are FAILED with the error, which is raised again.
+
+    Raises:
+        WorkStopped: the order to stop came, or another reason to wait; the agent is gone, the state is written down.
+        LeaseHeld: another worker performs the Workflow; nothing was changed. `GitLocked` the same.
     """
+    stop = stop or Stop()
     workflow, plan = load_plan(engine.store, workflow_id)
     work_plan = plan.work(work)
     with _bound(workflow):
         done = finished_work(engine, workflow_id, work_plan)
         if done is not None:
             yield from done
+            engine.store.write(lambda tx: _complete_again(tx, workflow_id))
             return
-        try:
-            yield from _perform(engine, workflow, plan, work_plan)
-        except GitLocked:
-            # Another worker has it, or what a dead one left still writes to its trees: its state is not ours to change.
-            raise
-        except BudgetReached as error:
-            _log.warning("BudgetReached", message=str(error))
-            pause(engine, workflow_id=workflow_id, reason=PauseReason.BUDGET)
-            raise
-        except Exception as error:
-            _fail(engine, workflow_id, work_plan, error)
-            raise
+        with owned(engine, workflow_id, stop) as own:
+            try:
+                yield from _perform(own, workflow, plan, work_plan, stop)
+            except GitLocked:
+                # What a dead worker left still writes to its trees: its state is not ours to change.
+                raise
+            except WorkStopped as why:
+                _log.warning("WorkStopped", message=str(why), reason=type(why).__name__)
+                write_down(own.store, workflow_id, why)
+                if isinstance(why, Cancelled):
+                    workspace.remove_all(own.settings.workflow_root_path, workflow_id)
+                raise
+            except Exception as error:
+                _fail(own, workflow_id, work_plan, error)
+                raise
+
+
+def _complete_again(tx: Transaction, workflow_id: str) -> None:
+    """A Workflow that was rolled back to its last Checkpoint, or reordered into what it was, has nothing left to do."""
+    unfinished = any(row.status is not WorkStatus.COMPLETED for row in tx.works(workflow_id))
+    if not unfinished and tx.workflow(workflow_id).status is WorkflowStatus.PAUSED:
+        tx.change_workflow(workflow_id, WorkflowStatus.RUNNING)
+        tx.change_workflow(workflow_id, WorkflowStatus.COMPLETED)
+        tx.drop_requests(workflow_id, *RequestKind)
 
 
 def _bound(workflow: WorkflowRow, work_id: str | None = None) -> AbstractContextManager[None]:
     return bind_workflow(correlation_id=workflow.correlation_id, workflow_id=workflow.id, work_id=work_id)
 
 
-def _perform(engine: Engine, workflow: WorkflowRow, plan: Plan, work: WorkPlan) -> Iterator[Fact]:
+def _perform(engine: Engine, workflow: WorkflowRow, plan: Plan, work: WorkPlan, stop: Stop) -> Iterator[Fact]:
     work_id = ids.work_id(workflow.id, work.name)
     with tree_lock(engine.git, workflow.id) as lock, _bound(workflow, work_id=work_id):
         trees = open_trees(engine, plan, lock)
         yield from begin(engine, workflow.id, plan, trees)
+        stop.check()
         row = engine.store.write(lambda tx: tx.start_work(work_id))
-        run = WorkRun.open(engine, workflow=workflow, plan=plan, work=work, row=row, trees=trees, lock=lock)
+        run = WorkRun.open(engine, workflow=workflow, plan=plan, work=work, row=row, trees=trees, lock=lock, stop=stop)
         # An id reserved by an earlier try says that its Tasks and checks were done: only commits can be missing, and
         # the trees hold what is to be committed, edits made for a check included.
         yield from finished_tasks(run) if row.checkpoint_id is not None else _work(run)
@@ -92,9 +115,14 @@ def _work(run: WorkRun) -> Iterator[Fact]:
         if taken_over:
             settle(run)
         try:
-            with open_agent(run) as agent:
+            with open_agent(run, resume_session_id=session_to_resume(run) if taken_over else None) as agent:
                 yield from perform_tasks(run, agent)
                 retries_left = yield from pass_checks(run, agent, retries_left=retries_left)
+        except LeaseLost:
+            raise
+        except WorkStopped:
+            try_to_settle(run)
+            raise
         except WorkTimeout:
             raise
         except AgentError as error:
@@ -130,10 +158,6 @@ def _fail(engine: Engine, workflow_id: str, work: WorkPlan, error: Exception) ->
         for task in tx.tasks(workflow_id):
             if task.work_id == work_id and task.status is TaskStatus.RUNNING:
                 tx.fail_task(task.id, text)
-        if any(row.id == work_id and row.status is WorkStatus.RUNNING for row in tx.works(workflow_id)):
-            tx.fail_work(work_id, text)
-        status = tx.workflow(workflow_id).status
-        if status in (WorkflowStatus.CREATED, WorkflowStatus.READY, WorkflowStatus.RUNNING):
-            tx.change_workflow(workflow_id, WorkflowStatus.FAILED, error=text)
+        fail(tx, workflow_id, text)
 
     engine.store.write(write)

@@ -15,6 +15,26 @@ def compose(task: TaskPlan) -> str:
     return task.query.rstrip() + outline_instruction(task.report.title, task.report.outline)
 
 
+def recap(*, done: Sequence[str], remembered: bool) -> str:
+    """What goes before the first query of a Work that is taken up again.
+
+    Args:
+        done: names of the Work's Tasks that are finished.
+        remembered: the agent is in the session that those were asked in.
+    """
+    if remembered:
+        return (
+            "The last query was interrupted. The working trees are back where the Task before it left them; "
+            "go on from there.\n\n"
+        )
+    # By name and place, never by content: a Report may hold fences, and a fence may mean "run this".
+    listed = ", ".join(f"`{name}`" for name in done)
+    return (
+        f"This continues work that another agent began. Done already: {listed}. Its edits are in the working trees, "
+        "its reports under `reports/`; read them where you need them, and do not do it again.\n\n"
+    )
+
+
 def ask_for_headings(title: str, missing: Sequence[str]) -> str:
     """The one follow-up for an answer that left headings of its outline out."""
     asked = "Your answer lacks some sections of the outline. Write those sections now, and only those."

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.domain.errors import WorkTimeout
+from orchestrator.domain.stop import Stop
 from orchestrator.engine import workspace
 from orchestrator.engine.engine import Engine
 from orchestrator.git import TreeLock, WorkTree
@@ -25,6 +26,7 @@ class WorkRun:
         parents: Git's name -> the commit that the Work started from, every Git of the Workflow.
         workspace: the directory the agent runs in.
         lock: of the WorkTrees; agents inherit it, so that an orphan keeps the trees locked.
+        stop: the order to stop; asked between steps and handed to all that waits.
         deadline: monotonic seconds at which the Work's `timeout` ends it; None without one.
     """
 
@@ -37,6 +39,7 @@ class WorkRun:
     parents: Mapping[str, str]
     workspace: Path
     lock: TreeLock
+    stop: Stop
     deadline: float | None
 
     @classmethod
@@ -50,12 +53,17 @@ class WorkRun:
         row: WorkRow,
         trees: Mapping[str, WorkTree],
         lock: TreeLock,
+        stop: Stop,
     ) -> WorkRun:
         """Lay out the WorkSpace and start the clock of the Work's `timeout`."""
         root = engine.settings.workflow_root_path
         own = {name: trees[name] for name in work.gits}
         reports = engine.store.read(lambda reader: reader.reports(workflow.id))
-        earlier = {f"{Path(report.path).parent.name}/{Path(report.path).name}": Path(report.path) for report in reports}
+        earlier = {
+            f"{Path(report.path).parent.name}/{Path(report.path).name}": Path(report.path)
+            for report in reports
+            if not report.stale
+        }
         space = workspace.make(
             root, workflow.id, work.name, trees={name: tree.path for name, tree in own.items()}, reports=earlier
         )
@@ -69,6 +77,7 @@ class WorkRun:
             parents=engine.store.read(lambda reader: commits_before(reader, workflow.id, work.sequence)),
             workspace=space,
             lock=lock,
+            stop=stop,
             deadline=None if work.timeout_s is None else time.monotonic() + work.timeout_s,
         )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from orchestrator.domain.errors import GitError
 from orchestrator.domain.states import TaskStatus
 from orchestrator.engine.run import WorkRun
 from orchestrator.observe.log import get_logger
+from orchestrator.store.rows import TaskRow
 
 _log = get_logger(__name__)
 
@@ -22,7 +24,25 @@ def settle(run: WorkRun) -> None:
         tree.restore(target, branch_at=run.parents[name])
 
 
+def try_to_settle(run: WorkRun) -> None:
+    """As `settle`, when a Work stops: what git refuses now is left to whoever takes the Work up again."""
+    try:
+        settle(run)
+    except GitError as error:
+        _log.warning("EditsNotRescued", message=f"left in the working tree for the next try: {error}")
+
+
+def session_to_resume(run: WorkRun) -> str | None:
+    """The agent's session that the Work's finished Tasks were asked in; None where there are none to remember."""
+    session_id = run.engine.store.read(lambda reader: reader.work(run.row.id)).session_id
+    return session_id if _finished(run) else None
+
+
 def _last_snapshot(run: WorkRun) -> Mapping[str, str]:
-    tasks = run.engine.store.read(lambda reader: reader.tasks(run.workflow.id))
-    done = [task for task in tasks if task.work_id == run.row.id and task.status is TaskStatus.COMPLETED]
+    done = _finished(run)
     return max(done, key=lambda task: task.position).snapshot if done else {}
+
+
+def _finished(run: WorkRun) -> list[TaskRow]:
+    tasks = run.engine.store.read(lambda reader: reader.tasks(run.workflow.id))
+    return [task for task in tasks if task.work_id == run.row.id and task.status is TaskStatus.COMPLETED]

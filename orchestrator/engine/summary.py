@@ -42,7 +42,12 @@ class Summary:
             "status": str(row.status),
             "reports": [self._report(report) for report in self.reports],
             "checkpoints": [
-                {"work": checkpoint.work, "sequence": checkpoint.sequence, "commits": dict(checkpoint.commits)}
+                {
+                    "id": checkpoint.id,
+                    "work": checkpoint.work,
+                    "sequence": checkpoint.sequence,
+                    "commits": dict(checkpoint.commits),
+                }
                 for checkpoint in self.checkpoints
             ],
             "usage": {

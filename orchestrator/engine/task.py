@@ -30,13 +30,17 @@ def perform_tasks(run: WorkRun, agent: AgentSession) -> Iterator[Fact]:
         for row in run.engine.store.read(lambda reader: reader.tasks(run.workflow.id))
         if row.work_id == run.row.id
     }
+    done = [task.name for task in run.work.tasks if rows[task.name].status is TaskStatus.COMPLETED]
+    before = query.recap(done=done, remembered=agent.resumed) if done else ""
     for task in run.work.tasks:
-        if rows[task.name].status is TaskStatus.COMPLETED:
+        if task.name in done:
             report = stored_report(run.engine, rows[task.name], work=run.work.name)
         else:
+            run.stop.check()
             check_budget(run)
             with bind_workflow(correlation_id=run.workflow.correlation_id, task_id=rows[task.name].id):
-                report = _perform(run, agent, task, rows[task.name].id)
+                report = _perform(run, agent, task, rows[task.name].id, text=before + query.compose(task))
+            before = ""
         if report is not None:
             yield report
     check_budget(run)
@@ -66,8 +70,7 @@ class _Answer:
     usage: Usage
 
 
-def _perform(run: WorkRun, agent: AgentSession, task: TaskPlan, task_id: str) -> WrittenReport | None:
-    text = query.compose(task)
+def _perform(run: WorkRun, agent: AgentSession, task: TaskPlan, task_id: str, *, text: str) -> WrittenReport | None:
     run.engine.store.write(lambda tx: tx.start_task(task_id, query_length=len(text)))
     answer = _answer(run, agent, text, task)
     # The order is what makes a death harmless: the trees' snapshot, then the file, then the row that says both exist.

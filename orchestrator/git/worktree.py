@@ -48,6 +48,12 @@ class WorkTree:
 
         A branch that exists already (resumed Workflow, removed tree) is checked out where it stands, not at `base`.
         """
+        if not self._control.mirror_path.is_dir():
+            raise GitError(
+                f"the mirror {self._control.mirror_path} is gone, and this Workflow's branch with it; "
+                "bring it back from a backup, or launch the workflow anew",
+                command="worktree",
+            )
         self._control.share_config()
         self._remove_stale_locks()
         head, kept_base = self._control.find(self.refs.head, self.refs.base)
@@ -65,6 +71,10 @@ class WorkTree:
             self.path.mkdir(parents=True)
         checkout(self._runner, head or base)
         self._admin.settle(self._index)
+
+    def holds(self, commit: str) -> bool:
+        """Whether the repository has this commit."""
+        return self._control.find(f"{commit}^{{commit}}") != [None]
 
     def head(self) -> str:
         """The commit the agent's HEAD is at; the branch's where it is at none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -75,6 +76,7 @@ class Store:
         self._engine = engine
         self._observe = observe
         self._announce = announce
+        self._guard: Callable[[Transaction], None] | None = None
         self._pid = os.getpid()
         if observe:
             connect.observe_statements(engine, observe)
@@ -96,6 +98,12 @@ class Store:
                 return fn(Reader(connection))
 
         return self._persist(once)
+
+    def guarded(self, guard: Callable[[Transaction], None]) -> Store:
+        """The same database, with `guard` called first in each transaction that writes; what it raises ends that."""
+        other = copy.copy(self)
+        other._guard = guard
+        return other
 
     def migrate(self) -> None:
         """Bring the tables up to this program's version; any number of processes may do it at once, and again."""
@@ -121,6 +129,8 @@ class Store:
         with connect.writing(self._own_engine()).connect() as connection, connection.begin() as transaction:
             number = _transaction_number(connection)
             changes = Transaction(connection)
+            if self._guard:
+                self._guard(changes)
             result = fn(changes)
             started = time.perf_counter()
             try:

@@ -9,16 +9,38 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Connection, Select, Table, bindparam, func, select, text
+from sqlalchemy import BindParameter, Connection, Select, Table, bindparam, func, or_, select, text
 from sqlalchemy.sql.base import Executable
 
 from orchestrator.domain.checkpoints import Checkpoint
 from orchestrator.domain.checks import CheckResult
 from orchestrator.domain.errors import NotFound
 from orchestrator.domain.events import Event
-from orchestrator.domain.states import WorkflowStatus
-from orchestrator.store.rows import ReportRow, TaskRow, Usage, WorkflowRow, WorkRow, WorkTreeRow
-from orchestrator.store.tables import checkpoints, checks, events, reports, specs, tasks, workflows, works, worktrees
+from orchestrator.domain.states import PauseReason, RequestKind, WorkflowStatus
+from orchestrator.store.rows import (
+    Holder,
+    LeaseRow,
+    ReportRow,
+    RequestRow,
+    TaskRow,
+    Usage,
+    WorkflowRow,
+    WorkRow,
+    WorkTreeRow,
+)
+from orchestrator.store.tables import (
+    checkpoints,
+    checks,
+    events,
+    leases,
+    reports,
+    requests,
+    specs,
+    tasks,
+    workflows,
+    works,
+    worktrees,
+)
 from orchestrator.store.types import UtcTime
 
 Row = TypeVar("Row")
@@ -33,6 +55,7 @@ BY_ID: BindParameter[str] = bindparam("row_id")
 _WORKFLOW = select(workflows).where(workflows.c.id == BY_ID)
 _WORK = select(works).where(works.c.id == BY_ID)
 _TASK = select(tasks).where(tasks.c.id == BY_ID)
+_LEASE = select(leases).where(leases.c.workflow_id == BY_ID)
 
 _NONE: Mapping[str, Any] = {}
 
@@ -69,6 +92,14 @@ class Reader:
             query = query.where(workflows.c.status == status)
         if name is not None:
             query = query.where(workflows.c.workflow == name)
+        return self._all(WorkflowRow, query)
+
+    def resumable(self, *, after_shutdown: bool) -> list[WorkflowRow]:
+        """PAUSED Workflows that may go on by themselves: their time has come, or a shutdown alone stopped them."""
+        due = workflows.c.resume_at <= self.now
+        if after_shutdown:
+            due = or_(due, workflows.c.pause_reason == PauseReason.SHUTDOWN)
+        query = select(workflows).where(workflows.c.status == WorkflowStatus.PAUSED, due).order_by(workflows.c.id)
         return self._all(WorkflowRow, query)
 
     def workflow_counts(self) -> dict[WorkflowStatus, int]:
@@ -128,6 +159,29 @@ class Reader:
         """A Workflow's WorkTrees by name, the removed ones included."""
         query = select(worktrees).where(worktrees.c.workflow_id == workflow_id).order_by(worktrees.c.git)
         return self._all(WorkTreeRow, query)
+
+    def lease(self, workflow_id: str) -> LeaseRow | None:
+        """Who performs a Workflow; None where nobody ever did."""
+        found = self._connection.execute(_LEASE, {"row_id": workflow_id}).mappings().one_or_none()
+        if found is None:
+            return None
+        held = None
+        if found["host"] is not None:
+            held = Holder(host=found["host"], pid=found["pid"], process_started=found["process_started"])
+        expires_at = found["expires_at"]
+        return LeaseRow(
+            workflow_id=workflow_id,
+            token=found["token"],
+            holder=held,
+            expired=expires_at is None or expires_at <= self.now,
+        )
+
+    def requests(self, workflow_id: str | None = None, *, kind: RequestKind | None = None) -> list[RequestRow]:
+        """What was asked of one Workflow, or of all, and is not done yet; oldest first."""
+        query = select(*columns_of(RequestRow, requests)).order_by(requests.c.requested_at, requests.c.workflow_id)
+        if workflow_id is not None:
+            query = query.where(requests.c.workflow_id == workflow_id)
+        return self._all(RequestRow, query if kind is None else query.where(requests.c.kind == kind))
 
     def usage(self, workflow_id: str, *, work_id: str | None = None) -> Usage:
         """What the queries of a Workflow, or of one of its Works, used so far."""

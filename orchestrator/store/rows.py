@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from orchestrator.domain.states import PauseReason, TaskStatus, WorkflowStatus, WorkStatus
+from orchestrator.domain.states import PauseReason, RequestKind, TaskStatus, WorkflowStatus, WorkStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +110,7 @@ class WorkflowRow:
 
     Attributes:
         workflow: the spec's name.
+        resume_at: when the system may resume it by itself, where it is PAUSED and knows.
         chain: from 1; a roll back starts the next one, with a `correlation_id` of its own.
         error: why it FAILED; kept when it is cancelled afterwards.
         started_at: when it first was RUNNING; a resume does not change it.
@@ -121,6 +122,7 @@ class WorkflowRow:
     spec_digest: str
     status: WorkflowStatus
     pause_reason: PauseReason | None
+    resume_at: datetime | None
     inputs: Mapping[str, Any]
     run_id: str | None
     correlation_id: str
@@ -231,3 +233,50 @@ class Usage:
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A worker process, so that whoever reads it on the same host can tell whether it still lives.
+
+    Attributes:
+        process_started: seconds since the epoch; a process id alone may be another process by now.
+    """
+
+    host: str
+    pid: int
+    process_started: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseRow:
+    """Who performs a Workflow.
+
+    Attributes:
+        token: higher than that of every worker before: the one who holds a lower one is fenced off.
+        holder: None when it was given back.
+        expired: by the database's clock, when this was read.
+    """
+
+    workflow_id: str
+    token: int
+    holder: Holder | None
+    expired: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRow:
+    """What somebody asked of a Workflow and nobody has done yet.
+
+    Attributes:
+        id: of a resume: what its run carries as a tag.
+        reason: of a pause.
+        launched: of a resume: a run is on its way.
+    """
+
+    workflow_id: str
+    kind: RequestKind
+    id: str
+    reason: PauseReason | None
+    launched: bool
+    requested_at: datetime

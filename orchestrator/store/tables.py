@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, MetaData, Named, Table, TypedColumns, text
 
 from orchestrator.domain.events import EventType
-from orchestrator.domain.states import PauseReason, TaskStatus, WorkflowStatus, WorkStatus
+from orchestrator.domain.states import PauseReason, RequestKind, TaskStatus, WorkflowStatus, WorkStatus
 from orchestrator.store.types import Money, Prose, UtcTime, one_of
 
 SCHEMA = "orchestrator"
@@ -57,6 +57,7 @@ class WorkflowColumns(TypedColumns):
     spec_digest: Named[str] = Column(ForeignKey("specs.digest"))
     status: Named[WorkflowStatus] = Column(one_of(WorkflowStatus), index=True)
     pause_reason: Named[PauseReason | None] = Column(one_of(PauseReason))
+    resume_at: Named[datetime | None] = Column(UtcTime)
     inputs: Named[dict[str, Any]] = Column(JSON)
     run_id: Named[str | None]
     correlation_id: Named[str]
@@ -196,6 +197,28 @@ class HandlingColumns(TypedColumns):
     handled_at: Named[datetime] = Column(UtcTime)
 
 
+class LeaseColumns(TypedColumns):
+    """See `rows.LeaseRow`. The row stays when the lease is given back, or the next token would be an old one."""
+
+    workflow_id: Named[str] = Column(ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True)
+    token: Named[int]
+    host: Named[str | None]
+    pid: Named[int | None]
+    process_started: Named[float | None]
+    expires_at: Named[datetime | None] = Column(UtcTime)
+
+
+class RequestColumns(TypedColumns):
+    """What somebody asked of a Workflow and nobody has done yet; see `rows.RequestRow`."""
+
+    workflow_id: Named[str] = Column(ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True)
+    kind: Named[RequestKind] = Column(one_of(RequestKind), primary_key=True)
+    id: Named[str]
+    reason: Named[PauseReason | None] = Column(one_of(PauseReason))
+    launched: Named[bool]
+    requested_at: Named[datetime] = Column(UtcTime)
+
+
 specs = Table("specs", metadata, SpecColumns)
 gits = Table("gits", metadata, GitColumns)
 workflows = Table("workflows", metadata, WorkflowColumns)
@@ -208,6 +231,8 @@ worktrees = Table("worktrees", metadata, WorkTreeColumns)
 # AUTOINCREMENT: SQLite would give the position of a deleted last event to the next one.
 events = Table("events", metadata, EventColumns, sqlite_autoincrement=True)
 handlings = Table("handlings", metadata, HandlingColumns)
+leases = Table("leases", metadata, LeaseColumns)
+requests = Table("requests", metadata, RequestColumns)
 
 Index("ix_events_workflow_id_position", events.c.workflow_id, events.c.position)
 # The relay reads this all the time; it stays as small as what is pending, however many events there were.

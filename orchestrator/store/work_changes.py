@@ -151,14 +151,25 @@ class WorkChanges(Changes):
         self._connection.execute(
             update(checkpoints).where(checkpoints.c.id == checkpoint_id).values(invalidated_at=self.now)
         )
-        self._set_work(work.id, status=WorkStatus.PENDING, checkpoint_id=None, ended_at=None)
-        self._connection.execute(
-            update(tasks).where(tasks.c.work_id == work.id).values(status=TaskStatus.PENDING, ended_at=None)
-        )
-        self._connection.execute(update(reports).where(reports.c.work_id == work.id).values(stale=True))
+        self._reset(work.id)
         context = {**work_context(work), "checkpointId": checkpoint_id, "checkpointSequence": before.sequence}
         self._event(EventType.CHECKPOINT_INVALIDATED, workflow, work_id=work.id, context=context)
         return self._checkpoint(checkpoint_id)
+
+    def put_back_work(self, work_id: str) -> None:
+        """To PENDING with all its Tasks: what it has done so far no longer counts, its Reports are stale."""
+        _, work = self._locked_work(work_id)
+        if work.status is not WorkStatus.PENDING:
+            check_work_transition(work_id, work.status, WorkStatus.PENDING)
+        self._reset(work_id)
+
+    def _reset(self, work_id: str) -> None:
+        # The agent's session goes too: it remembers what is undone now.
+        self._set_work(work_id, status=WorkStatus.PENDING, checkpoint_id=None, session_id=None, ended_at=None)
+        self._connection.execute(
+            update(tasks).where(tasks.c.work_id == work_id).values(status=TaskStatus.PENDING, ended_at=None)
+        )
+        self._connection.execute(update(reports).where(reports.c.work_id == work_id).values(stale=True))
 
     def _checkpoint(self, checkpoint_id: str) -> Checkpoint:
         query = select(*columns_of(Checkpoint, checkpoints)).where(checkpoints.c.id == checkpoint_id)

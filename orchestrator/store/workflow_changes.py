@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, update
 
 from orchestrator.domain import ids
 from orchestrator.domain.events import EventType
@@ -79,11 +81,13 @@ class WorkflowChanges(Changes):
         to: WorkflowStatus,
         *,
         reason: PauseReason | None = None,
+        resume_after_s: float | None = None,
         error: str | None = None,
     ) -> WorkflowRow:
         """Move a Workflow to another status; `WorkflowStatusChanged` and what it means (`WorkflowStarted`, …).
 
-        A roll back starts the next chain, whose correlation id its own events carry already. Raises
+        `resume_after_s`, from now, is for a pause after which the system may resume by itself. A roll back starts the
+        next chain, whose correlation id its own events carry already. Raises
         `IllegalTransition`, with nothing changed, also where the Workflow has the status already.
         """
         before = self._locked(workflow_id)
@@ -91,6 +95,7 @@ class WorkflowChanges(Changes):
         values: dict[str, Any] = {
             "status": to,
             "pause_reason": reason,
+            "resume_at": None if resume_after_s is None else self.now + timedelta(seconds=resume_after_s),
             "error": error or (before.error if to is WorkflowStatus.CANCELLED else None),
             "ended_at": self.now if to in ENDED else None,
             "updated_at": self.now,
@@ -113,6 +118,20 @@ class WorkflowChanges(Changes):
         self._locked(workflow_id)
         self._set_workflow(workflow_id, run_id=run_id, updated_at=self.now)
         return self.workflow(workflow_id)
+
+    def adopt_spec(self, workflow_id: str, *, digest: str, places: Mapping[str, int]) -> WorkflowRow:
+        """Go on by another stored spec of the same Works; `places` is Work's name -> its place in it, from 1."""
+        self._locked(workflow_id)
+        self.spec_document(digest)
+        for work in self.works(workflow_id):
+            self._connection.execute(update(works).where(works.c.id == work.id).values(sequence=places[work.name]))
+        return self._set_workflow(workflow_id, spec_digest=digest, updated_at=self.now)
+
+    def delete_workflow(self, workflow_id: str) -> None:
+        """Remove a Workflow's rows, in whatever state; its events stay, and `WorkflowDeleted` with them."""
+        row = self._locked(workflow_id)
+        self._event(EventType.WORKFLOW_DELETED, row, context={"status": row.status})
+        self._connection.execute(delete(workflows).where(workflows.c.id == workflow_id))
 
     def record_worktree(self, new: NewWorkTree) -> WorkTreeRow:
         """Register a WorkTree and its Git; one that stands again after a removal or a crash replaces its record."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.domain.errors import BudgetReached
+from orchestrator.domain.errors import Paused
 from orchestrator.domain.states import PauseReason, WorkflowStatus
 from orchestrator.spec.load import LoadedSpec
 from tests.orchestrator.engine.world import World, work
@@ -56,7 +56,7 @@ def test_tokens_are_counted_for_the_workflow(world: World, opened: Path) -> None
 
 def test_a_used_up_budget_pauses_before_the_next_query(world: World, opened: Path) -> None:
     workflow_id = world.create(spec(world, opened, budget={"tokens": 200}))
-    with pytest.raises(BudgetReached, match=r'workflow "ship" has used 200 of its 200 tokens; raise `budget.tokens`'):
+    with pytest.raises(Paused, match=r'workflow "ship" has used 200 of its 200 tokens; raise `budget.tokens`'):
         world.perform(workflow_id, "fix")
     workflow = world.workflow(workflow_id)
     assert (workflow.status, workflow.pause_reason) == (WorkflowStatus.PAUSED, PauseReason.BUDGET)
