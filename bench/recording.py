@@ -18,7 +18,7 @@ from orchestrator.engine.engine import Engine, git_settings
 from orchestrator.engine.perform import perform
 from orchestrator.engine.plan import load_plan
 from orchestrator.engine.query import compose
-from orchestrator.git.command import _FIXED, Runner
+from orchestrator.git.command import FIXED, Runner
 from orchestrator.spec.load import load_spec
 from orchestrator.store import open_store
 
@@ -140,7 +140,7 @@ def _git_noted(steps: list[Step]) -> Iterator[None]:
 
     def noted(self: Runner, *arguments: str, stdin: str = "") -> str:
         dated = replace(self, environment={**self.environment, **_DATES})
-        environment = {**_FIXED, **dated.environment, "PATH": os.environ["PATH"]}
+        environment = {**FIXED, **dated.environment, "PATH": os.environ["PATH"]}
         steps.append(GitStep(folder=self.folder, environment=environment, arguments=arguments, stdin=stdin))
         return run(dated, *arguments, stdin=stdin)
 

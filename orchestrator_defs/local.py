@@ -18,6 +18,7 @@ from orchestrator.ops.instance import instance_environment, prepare_instance
 from orchestrator.settings import load_settings
 from orchestrator.spec.load import parse_document
 from orchestrator.spec.resolve import parse_inputs
+from resources.engine import import_agent_protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ def run(name: str, *, run_id: str, texts: dict[str, str], resume: Resume | None 
 
     if name not in {job.name for job in defs.resolve_all_job_defs()}:
         raise LaunchError(f'no workflow "{name}"; `orchestrator validate` lists those there are')
+    import_agent_protocol()
     job = defs.resolve_job_def(name)
     document = str(job.metadata[tags.SPEC_METADATA].value)
     store = open_settings_store(settings)

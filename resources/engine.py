@@ -10,6 +10,15 @@ from orchestrator.engine.engine import Engine, open_engine
 from orchestrator.settings import load_settings
 
 
+def import_agent_protocol() -> None:
+    """Begin what the first agent would otherwise wait for; a second call changes nothing.
+
+    The protocol's models take most of a second to import. Whoever knows that Works will be performed calls this as soon
+    as Dagster is imported: meanwhile the run is prepared and the first Work fetches its Gits.
+    """
+    threading.Thread(target=import_module, args=("orchestrator.agents.acp",), daemon=True).start()
+
+
 class EngineResource(dg.ConfigurableResource[Engine]):
     """Opens the engine once per run, from the environment's settings, and closes its store afterwards."""
 
@@ -18,8 +27,7 @@ class EngineResource(dg.ConfigurableResource[Engine]):
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         del context
         self._engine = open_engine(load_settings())
-        # The agent protocol's models take most of a second to import: meanwhile the first Work fetches its Gits.
-        threading.Thread(target=import_module, args=("orchestrator.agents.acp",), daemon=True).start()
+        import_agent_protocol()
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         del context

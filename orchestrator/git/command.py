@@ -11,9 +11,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
-
-from git.cmd import Git
 
 from orchestrator.domain.errors import GitError, GitTimeout
 from orchestrator.git.urls import mask
@@ -36,7 +33,8 @@ _INHERITED = frozenset(
 )
 
 _IDENTITY = {"NAME": "Workflow Orchestrator", "EMAIL": "orchestrator@localhost"}
-_FIXED: Mapping[str, str] = {
+# What every git process is told.
+FIXED: Mapping[str, str] = {
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
     "GIT_TERMINAL_PROMPT": "0",
@@ -134,18 +132,24 @@ class Runner:
                 self.settings.observe(command)
 
     def _perform(self, args: tuple[str, ...], stdin: str) -> tuple[str, str, int]:
-        environment = {**_FIXED, **self.environment}
-        # GitPython adds to os.environ and cannot take away from it; `env -u` can, and shows names only, never values.
-        unwanted = [name for name in os.environ if name not in _INHERITED and name not in environment]
-        started = Git(self.folder).execute(
-            ["env", *(f"-u{name}" for name in unwanted), "git", *args],
-            istream=subprocess.PIPE,
-            as_process=True,
-            env=environment,
-            start_new_session=True,
-            pass_fds=self.held_fds,
-        )
-        process = cast("subprocess.Popen[bytes]", started.proc)
+        inherited = {name: value for name, value in os.environ.items() if name in _INHERITED}
+        try:
+            process = subprocess.Popen(
+                ["git", *args],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=self.folder,
+                env={**inherited, **FIXED, **self.environment},
+                start_new_session=True,
+                pass_fds=self.held_fds,
+            )
+        except OSError as error:
+            raise GitError(
+                f"{_shown(args)[:300]}: could not be started ({error.strerror}: {error.filename}); "
+                "it needs git on the PATH and its folder",
+                command=args[0],
+            ) from error
         try:
             stdout, stderr = process.communicate(
                 stdin.encode(errors="surrogateescape"), timeout=self.settings.timeout_ms / 1000

@@ -45,6 +45,13 @@ def render(settings: Settings) -> str:
     instance["concurrency"]["pools"]["default_limit"] = settings.agent_max_concurrent
     if settings.database_url.startswith("postgresql"):
         instance["storage"] = {"postgres": {"postgres_url": {"env": "DATABASE_URL"}}}
+    else:
+        instance["event_log_storage"] = {
+            "module": "orchestrator_defs.event_log",
+            "class": "PooledSqliteEventLogStorage",
+            # Where Dagster's default has it, so that a home keeps its history.
+            "config": {"base_dir": str(settings.dagster_home / "history" / "runs")},
+        }
     return MARK + yaml.safe_dump(instance, sort_keys=False)
 
 

@@ -46,6 +46,29 @@ def test_failure_names_command_exit_code_and_what_git_said(runner: Runner) -> No
     assert "Not a valid object name" in failed.value.stderr
 
 
+def test_a_folder_that_is_gone_and_a_machine_without_git_are_failures_of_the_command(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(GitError, match=r"git rev-parse HEAD: could not be started \(No such file.*gone\)"):
+        replace(runner, folder=tmp_path / "gone").run("rev-parse", "HEAD")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GitError, match=r"could not be started \(No such file.*git\); it needs git on the PATH"):
+        runner.run("rev-parse", "HEAD")
+
+
+def test_held_fds_are_inherited_and_no_others(runner: Runner, upstream: Repository) -> None:
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    try:
+        holding = replace(runner, held_fds=(reading,))
+        listed = set(_alias(holding, upstream, "ls /proc/self/fd; #").run("stand-in").split())
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert str(reading) in listed
+    assert str(writing) not in listed
+
+
 def test_failure_shows_no_credentials(runner: Runner, upstream: Repository) -> None:
     script = "echo fatal: https://me:ghp_secret@example.org/x >&2; exit 3; #"
     with pytest.raises(GitError) as failed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from git import GitDB, Repo
 
 from orchestrator.git import Mirror, TreeLock, WorkTree
 from tests.orchestrator.git.repository import Repository, new_repository
@@ -42,6 +43,21 @@ def test_symbolic_links_stay_links_and_are_not_followed(
     assert stored.git("show", f"{commit}:to-outside") == "/etc/passwd"
     tree.restore(base)
     assert (tree.path / "to-file").readlink().as_posix() == "README.md"
+
+
+# Deprecated for being slow; that it asks no git is what it is here for.
+@pytest.mark.filterwarnings("ignore:GitDB is deprecated")
+def test_a_checkpoint_is_read_by_an_implementation_that_is_not_git(
+    mirror: Mirror, lock: TreeLock, upstream: Repository
+) -> None:
+    tree, agent, base = _added(mirror, lock, upstream)
+    agent.write("src/été.py", "x = 1\n")
+    commit = _checkpoint(tree, base)
+    with Repo(mirror.control.mirror_path, odbt=GitDB) as repository:
+        read = repository.heads["orchestrator/web"].commit
+        assert (read.hexsha, [parent.hexsha for parent in read.parents]) == (commit, [base])
+        assert read.trailers_dict == {"Checkpoint-Id": ["cp-1"]}
+        assert (read.tree / "src" / "été.py").data_stream.read() == b"x = 1\n"
 
 
 @pytest.fixture
