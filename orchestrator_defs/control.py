@@ -12,7 +12,7 @@ from orchestrator.engine.delete import delete
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.rollback import roll_back
 from orchestrator.observe.log import mask_text
-from orchestrator_defs.logger import JSON_LOGGER
+from orchestrator_defs.logger import JSON_LOGGER, json_logger
 from resources.engine import EngineResource
 
 _WORKFLOW_ID = dg.Field(dg.String, description="`wf-…`, as the run's tag and `orchestrator list` show it.")
@@ -70,6 +70,7 @@ def _control(
         name=name,
         description=description,
         executor_def=dg.in_process_executor,
+        logger_defs={JSON_LOGGER: json_logger},
         config=dg.ConfigMapping(
             config_schema=fields,
             config_fn=lambda given: {"ops": {control.name: {"config": given}}, "loggers": {JSON_LOGGER: {}}},

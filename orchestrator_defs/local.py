@@ -37,7 +37,7 @@ def run(name: str, *, run_id: str, texts: dict[str, str], resume: Resume | None 
     # Built only now: the definitions read the environment.
     from orchestrator_defs.definitions import defs
 
-    if name not in {job.name for job in defs.resolve_all_job_defs()}:
+    if name not in {job.name for job in defs.resolve_all_job_defs() if tags.SPEC_METADATA in job.metadata}:
         raise LaunchError(f'no workflow "{name}"; `orchestrator validate` lists those there are')
     import_agent_protocol()
     job = defs.resolve_job_def(name)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.domain import tags
 from orchestrator.domain.errors import SpecError
 from orchestrator.settings import load_settings
 from orchestrator_defs.definitions import build, refuse_twins
@@ -39,7 +40,7 @@ def defs():
 
 def jobs(folder: Path) -> set[str]:
     definitions = build(load_settings({**os.environ, "WORKFLOW_SPECS_PATH": str(folder)}))
-    return {job.name for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")}
+    return {job.name for job in definitions.resolve_all_job_defs() if tags.SPEC_METADATA in job.metadata}
 
 
 def test_a_bad_spec_in_the_folder_is_left_out_with_an_error_and_the_others_load(
