@@ -48,7 +48,8 @@ def owned(engine: Engine, workflow_id: str, stop: Stop) -> Iterator[Engine]:
     watch = threading.Thread(target=_watch, args=(engine.store, lease, stop, ended), name="lease", daemon=True)
     watch.start()
     try:
-        yield replace(engine, store=engine.store.guarded(lambda tx: tx.check_lease(lease)))
+        guarded = engine.store.guarded(lambda tx: tx.check_lease(lease))
+        yield replace(engine, store=guarded, git=replace(engine.git, stop=stop))
     finally:
         ended.set()
         watch.join()

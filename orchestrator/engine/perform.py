@@ -60,6 +60,7 @@ def perform(engine: Engine, *, workflow_id: str, work: str, stop: Stop | None = 
         if done is not None:
             yield from done
             engine.store.write(lambda tx: _complete_again(tx, workflow_id))
+            _tidy(engine, workflow_id)
             return
         with owned(engine, workflow_id, stop) as own:
             try:
@@ -103,8 +104,13 @@ def _perform(engine: Engine, workflow: WorkflowRow, plan: Plan, work: WorkPlan, 
         # the trees hold what is to be committed, edits made for a check included.
         yield from finished_tasks(run) if row.checkpoint_id is not None else _work(run)
         yield make_checkpoint(run)
-    if engine.store.read(lambda reader: reader.workflow(workflow.id)).status is WorkflowStatus.COMPLETED:
-        workspace.remove_all(engine.settings.workflow_root_path, workflow.id)
+    _tidy(engine, workflow.id)
+
+
+def _tidy(engine: Engine, workflow_id: str) -> None:
+    """The WorkSpaces of a COMPLETED Workflow go at once; also where its worker died just before."""
+    if engine.store.read(lambda reader: reader.workflow(workflow_id)).status is WorkflowStatus.COMPLETED:
+        workspace.remove_all(engine.settings.workflow_root_path, workflow_id)
 
 
 def _work(run: WorkRun) -> Iterator[Fact]:

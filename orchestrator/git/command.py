@@ -8,11 +8,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.domain.errors import GitError, GitTimeout
+from orchestrator.domain.stop import Stop
 from orchestrator.git.urls import mask
 
 _DRAIN_SECONDS = 5.0
@@ -31,6 +32,9 @@ _INHERITED = frozenset(
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH"),
     }
 )
+
+# Commands that wait for another machine.
+_REMOTE = frozenset({"fetch", "ls-remote", "push"})
 
 _IDENTITY = {"NAME": "Workflow Orchestrator", "EMAIL": "orchestrator@localhost"}
 # What every git process is told.
@@ -78,6 +82,7 @@ class GitSettings:
         timeout_ms: wall deadline of every single git command.
         clone_depth: commits of history in a mirror; 0 is all.
         observe: called after each command, in the thread that ran it; must not raise.
+        stop: an order that cuts short what waits for another machine; what works on files is soon done and is not.
     """
 
     root: Path
@@ -85,6 +90,7 @@ class GitSettings:
     timeout_ms: int = 120_000
     clone_depth: int = 0
     observe: Callable[[GitCommand], None] | None = None
+    stop: Stop | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,10 +156,12 @@ class Runner:
                 "it needs git on the PATH and its folder",
                 command=args[0],
             ) from error
+        stop = self.settings.stop if args[0] in _REMOTE else None
         try:
-            stdout, stderr = process.communicate(
-                stdin.encode(errors="surrogateescape"), timeout=self.settings.timeout_ms / 1000
-            )
+            with stop.cutting(lambda: _signal_group(process)) if stop else nullcontext():
+                stdout, stderr = process.communicate(
+                    stdin.encode(errors="surrogateescape"), timeout=self.settings.timeout_ms / 1000
+                )
         except subprocess.TimeoutExpired as error:
             raise GitTimeout(
                 f"{_shown(args)[:300]}: killed at its deadline of {self.settings.timeout_ms} ms",
@@ -162,6 +170,8 @@ class Runner:
         finally:
             if process.returncode is None:
                 _kill_group(process)
+        if stop and process.returncode == -signal.SIGKILL:
+            stop.check()
         return stdout.decode(errors="surrogateescape"), stderr.decode(errors="replace"), process.returncode
 
 
@@ -169,10 +179,14 @@ def _shown(args: tuple[str, ...]) -> str:
     return mask("git " + " ".join(args))
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _signal_group(process: subprocess.Popen[bytes]) -> None:
     # macOS answers EPERM for a group whose leader has just ended.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    _signal_group(process)
     try:
         # Reaps it and closes the pipes; a grandchild that left the session may hold them open, so not for ever.
         process.communicate(timeout=_DRAIN_SECONDS)

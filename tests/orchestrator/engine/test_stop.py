@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from orchestrator.domain.errors import Cancelled, Paused, WrongState
 from orchestrator.domain.states import PauseReason, TaskStatus, WorkflowStatus, WorkStatus
 from orchestrator.engine.control import ask_cancel, ask_pause, ask_resume
 from orchestrator.engine.endings import write_down
+from orchestrator.engine.performance import Performance
 from tests.orchestrator.engine.running import performing, processes_under, worker
 from tests.orchestrator.engine.world import World, git, task, work
 
@@ -118,6 +120,18 @@ def test_a_check_that_runs_long_is_stopped_too(world: World) -> None:
         performance.stop(SHUTDOWN)
     assert processes_under(world.folder(workflow_id)) == []
     assert world.workflow(workflow_id).status is WorkflowStatus.PAUSED
+
+
+def test_a_fetch_from_a_machine_that_never_answers_is_cut_short(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        gits = {"api": {"url": f"git://127.0.0.1:{silent.getsockname()[1]}/x"}}
+        workflow_id = world.create(world.spec([work("fix", task("patch", "true"))], gits=gits))
+        with Performance(world.engine, workflow_id=workflow_id, work="fix") as performance:
+            connection, _ = silent.accept()
+            with connection:
+                performance.stop(SHUTDOWN)
+    assert world.workflow(workflow_id).status is WorkflowStatus.CREATED
 
 
 @pytest.mark.parametrize(
