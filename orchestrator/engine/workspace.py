@@ -42,6 +42,9 @@ def make(
     if workspace.exists():
         shutil.rmtree(workspace)
     (workspace / REPORTS).mkdir(parents=True)
+    # What a worker that was killed in the middle of a Report had written aside.
+    for aside in (workflow_folder(workflow_root, workflow_id) / REPORTS / work).glob(".*"):
+        aside.unlink()
     for name, tree in trees.items():
         _link(workspace / name, tree)
     for name, report in reports.items():
