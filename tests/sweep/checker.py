@@ -1,12 +1,11 @@
 """Reads what a Workflow left, in database, git, files and processes, and says what is wrong.
 
-Shares no code with the engine: plain SQL, plain `git`, plain files. It may not import `orchestrator`; a test sees to it.
+Shares no code with the engine: plain SQL, plain `git`, plain files. It may not import `orchestrator`: a test looks.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import time
 from collections import Counter
@@ -145,7 +144,9 @@ def _commits(folder: Path, commits: str) -> list[dict[str, str]]:
 
 def _reports(rows: Rows, home: Path) -> Iterator[Problem]:
     folder = home / "data" / "workflows" / WORKFLOW_ID / "reports"
-    wanted = {folder / step.work / f"{task}.md": report_ending(step.work, task) for step in STEPS for task in step.tasks}
+    wanted = {
+        folder / step.work / f"{task}.md": report_ending(step.work, task) for step in STEPS for task in step.tasks
+    }
     files = {path for path in folder.rglob("*") if path.is_file()}
     for path in files - wanted.keys():
         yield Problem(kind=Kind.LEFTOVER, text=f"beside the Reports: {path.name}")
@@ -212,7 +213,7 @@ def marked_processes(mark: str) -> list[int]:
             continue
         try:
             shown = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
-            if mark.encode() in shown or mark in os.readlink(entry / "cwd"):
+            if mark.encode() in shown or mark in str((entry / "cwd").readlink()):
                 found.append(int(entry.name))
         except OSError:
             continue

@@ -25,15 +25,13 @@ _unwritten: list[tuple[Path, bytes]] = []
 
 def install() -> None:
     """Make this process's engine the naive one."""
-    WorkTree.commit_checkpoint = _commit_on_top  # type: ignore[method-assign] — that is what this module is for
-    WorkTree.find_checkpoint = _find_nothing  # type: ignore[method-assign] — likewise
-    WorkTree.rescue = _keep_nothing  # type: ignore[method-assign] — likewise
-    WorkTree.restore = _leave_as_it_is  # type: ignore[method-assign] — likewise
-    Store.write = _write_and_then_the_files  # type: ignore[method-assign,assignment] — likewise
+    for name, flaw in _FLAWS.items():
+        setattr(WorkTree, name, flaw)
+    setattr(Store, "write", _write_and_then_the_files)  # noqa: B010 — an assignment would have to fit the type
     ours = files.write_whole
     for module in list(sys.modules.values()):
         if getattr(module, "write_whole", None) is ours:
-            module.write_whole = _write_later  # type: ignore[attr-defined] — it has it
+            module.write_whole = _write_later  # type: ignore[attr-defined]  # it has it
 
 
 def _commit_on_top(tree: WorkTree, *, parent: str, message: str, trailers: Mapping[str, str]) -> str:
@@ -76,3 +74,11 @@ def _write_and_then_the_files(store: Store, fn: Callable[[Any], Any]) -> Any:
         path, content = _unwritten.pop()
         path.write_bytes(content)
     return result
+
+
+_FLAWS: Mapping[str, Callable[..., object]] = {
+    "commit_checkpoint": _commit_on_top,
+    "find_checkpoint": _find_nothing,
+    "rescue": _keep_nothing,
+    "restore": _leave_as_it_is,
+}

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg2
+import psycopg2  # type: ignore[import-untyped]  # it ships no types
 
 Row = dict[str, Any]
 _JSON = frozenset({"commits", "context"})

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg2
+import psycopg2  # type: ignore[import-untyped]  # it ships no types
 import yaml
 
 from orchestrator.spec.load import LoadedSpec, load_spec
@@ -30,16 +30,14 @@ class Try:
     """What came of one try.
 
     Attributes:
-        faults: the boundaries at which a worker died, or its disk was full, by number.
-        names: those boundaries' names.
-        fired: whether the last of the faults happened; a worker that finished before shows the end of the sweep.
+        faults: the boundaries at which a worker was to die, or its disk to be full, by number.
+        names: of the boundaries where that happened; none: the worker was done before, there are no more boundaries.
         gone_ms: from the last worker's end until nothing of the Workflow ran any more.
         queries_again: queries that were sent more than once.
     """
 
     faults: tuple[int, ...]
     names: tuple[str, ...]
-    fired: bool
     problems: tuple[Problem, ...]
     gone_ms: int
     queries_again: int
@@ -51,9 +49,13 @@ class World:
     One process and one thread: tries are forked from it.
     """
 
-    def __init__(self, folder: Path, *, database: str | None = None) -> None:
-        """`database`: the url of an empty PostgreSQL database, of which each try gets a copy; None is SQLite."""
+    def __init__(self, folder: Path, *, database: str | None = None, keep: bool = False) -> None:
+        """`database`: the url of an empty PostgreSQL database, of which each try gets a copy; None is SQLite.
+
+        `keep`: what the tries leave stays, for a person to look at.
+        """
         self.folder = folder
+        self._keep = keep
         self._postgres = database
         for name in scenario.GITS:
             scenario.repository(folder / name)
@@ -99,12 +101,11 @@ class World:
         made = Try(
             faults=tuple(fault.boundary for fault in faults),
             names=tuple(names),
-            fired=fired,
             problems=tuple(problems),
             gone_ms=round(gone_s * 1000),
             queries_again=reruns(read_rows(database, scenario.WORKFLOW_ID)),
         )
-        if not problems:
+        if not self._keep:
             self._clear(home)
         return made
 

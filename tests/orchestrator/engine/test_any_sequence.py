@@ -1,0 +1,235 @@
+"""Whatever is asked of a Workflow, in whatever order: what is legal happens whole, what is not changes nothing.
+
+To add a use case: a line in `REQUESTS`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from orchestrator.domain import ids
+from orchestrator.domain.checkpoints import Checkpoint
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.events import Event, EventType
+from orchestrator.domain.states import ENDED, WORKFLOW_TRANSITIONS, PauseReason, TaskStatus, WorkflowStatus, WorkStatus
+from orchestrator.engine.ended import run_ended
+from orchestrator.engine.engine import Engine, git_settings
+from orchestrator.engine.interrupt import interrupt, pause
+from orchestrator.settings import load_settings
+from orchestrator.store import Reader, Store, Transaction, open_store
+from orchestrator.store.rows import NewReport, ReportRow, TaskResult, TaskRow, WorkflowRow, WorkRow
+from tests.orchestrator.store.examples import ID, WORKFLOW, create
+
+_RUN = WORKFLOW.run_id or ""
+
+
+def engine_on(store: Store) -> Engine:
+    """An engine that shall touch nothing but the store."""
+    known = load_settings({"ORCHESTRATOR_HOME": "/nonexistent"})
+    return Engine(settings=known, store=store, git=git_settings(known))
+
+
+# What anybody may ask of a Workflow at any time.
+REQUESTS: Mapping[str, Callable[[Store], object]] = {
+    "pause": lambda store: pause(engine_on(store), workflow_id=ID, reason=PauseReason.OPERATOR),
+    "shut down": lambda store: interrupt(engine_on(store), workflow_id=ID, terminated=False),
+    "terminate": lambda store: interrupt(engine_on(store), workflow_id=ID, terminated=True),
+    "run failed": lambda store: run_ended(store, workflow_id=ID, run_id=_RUN, cancelled=False, error="killed"),
+    "run cancelled": lambda store: run_ended(store, workflow_id=ID, run_id=_RUN, cancelled=True, error=None),
+    "another run failed": lambda store: run_ended(store, workflow_id=ID, run_id="other", cancelled=False, error=None),
+}
+
+_WORKS = [ids.work_id(ID, work.name) for work in WORKFLOW.works]
+_TASKS = [ids.task_id(ID, work.name, task) for work in WORKFLOW.works for task in work.tasks]
+_RESULT = TaskResult(stop_reason="end_turn", duration_ms=5, snapshot={"api": "a" * 40})
+_REPORT = NewReport(title="Look", path="/reports/look.md", bytes=9)
+
+_of_work: Mapping[str, Callable[[Transaction, str], object]] = {
+    "start": lambda tx, id: tx.start_work(id),
+    "pause": lambda tx, id: tx.pause_work(id),
+    "fail": lambda tx, id: tx.fail_work(id, "broken"),
+    "reserve": lambda tx, id: tx.reserve_checkpoint(id),
+    "complete": lambda tx, id: tx.complete_work(id, {"api": "a" * 40}),
+}
+_of_task: Mapping[str, Callable[[Transaction, str], object]] = {
+    "start": lambda tx, id: tx.start_task(id, query_length=3),
+    "complete": lambda tx, id: tx.complete_task(id, _RESULT, _REPORT),
+    "fail": lambda tx, id: tx.fail_task(id, "broken"),
+    "put back": lambda tx, id: tx.put_back_task(id),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Everything that the store holds of the Workflow."""
+
+    workflow: WorkflowRow
+    works: tuple[WorkRow, ...]
+    tasks: tuple[TaskRow, ...]
+    reports: tuple[ReportRow, ...]
+    checkpoints: tuple[Checkpoint, ...]
+    events: tuple[Event, ...]
+
+
+class AnySequence(RuleBasedStateMachine):
+    """One Workflow in a store of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = Path(tempfile.mkdtemp(prefix="states-"))
+        shutil.copyfile(_template(), self._folder / "state.db")
+        self.store = open_store(f"sqlite:///{self._folder}/state.db")
+        create(self.store)
+        self.before = self._state()
+
+    def teardown(self) -> None:
+        self.store.close()
+        shutil.rmtree(self._folder)
+
+    @rule(name=st.sampled_from(sorted(REQUESTS)))
+    def request(self, name: str) -> None:
+        self._try(lambda: REQUESTS[name](self.store))
+
+    @rule(to=st.sampled_from(WorkflowStatus), reason=st.none() | st.sampled_from(PauseReason))
+    def change(self, to: WorkflowStatus, reason: PauseReason | None) -> None:
+        legal = to in WORKFLOW_TRANSITIONS[self.before.workflow.status]
+        changed = self._write(lambda tx: tx.change_workflow(ID, to, reason=reason))
+        assert legal or not changed
+
+    # As a worker goes on: most sequences of anything at all would never get beyond the first Work.
+    @precondition(lambda self: self.before.workflow.status is WorkflowStatus.RUNNING)
+    @rule()
+    def go_on(self) -> None:
+        work = next((work for work in self.before.works if work.status is not WorkStatus.COMPLETED), None)
+        if work is None:
+            self._write(lambda tx: tx.change_workflow(ID, WorkflowStatus.COMPLETED))
+            return
+        tasks = [task for task in self.before.tasks if task.work_id == work.id]
+        task = next((task for task in tasks if task.status is not TaskStatus.COMPLETED), None)
+        if work.status is not WorkStatus.RUNNING:
+            self._write(lambda tx: tx.start_work(work.id))
+        elif task is not None and task.status is TaskStatus.RUNNING:
+            self._write(lambda tx: tx.complete_task(task.id, _RESULT, _REPORT))
+        elif task is not None:
+            self._write(lambda tx: tx.start_task(task.id, query_length=3))
+        else:
+            self._write(lambda tx: (tx.reserve_checkpoint(work.id), tx.complete_work(work.id, {"api": "a" * 40})))
+
+    @rule(work=st.sampled_from(_WORKS), what=st.sampled_from(sorted(_of_work)))
+    def change_work(self, work: str, what: str) -> None:
+        self._write(lambda tx: _of_work[what](tx, work))
+
+    @rule(task=st.sampled_from(_TASKS), what=st.sampled_from(sorted(_of_task)))
+    def change_task(self, task: str, what: str) -> None:
+        self._write(lambda tx: _of_task[what](tx, task))
+
+    @precondition(lambda self: self.before.checkpoints)
+    @rule(which=st.integers(min_value=0, max_value=1))
+    def invalidate(self, which: int) -> None:
+        checkpoint = self.before.checkpoints[which % len(self.before.checkpoints)]
+        self._write(lambda tx: tx.invalidate_checkpoint(checkpoint.id))
+
+    @rule(work=st.sampled_from(_WORKS))
+    def half_a_transaction(self, work: str) -> None:
+        def write(tx: Transaction) -> None:
+            tx.start_work(work)
+            raise OrchestratorError("the second half failed")
+
+        self._try(lambda: self.store.write(write))
+        assert self._state() == self.before
+
+    @invariant()
+    def the_statuses_told_are_one_legal_chain_to_the_present_one(self) -> None:
+        status = WorkflowStatus.CREATED
+        for event in self.before.events:
+            if event.type is EventType.WORKFLOW_STATUS_CHANGED:
+                assert event.context["previousStatus"] == status
+                assert WorkflowStatus(event.context["newStatus"]) in WORKFLOW_TRANSITIONS[status]
+                status = WorkflowStatus(event.context["newStatus"])
+        assert status is self.before.workflow.status
+
+    @invariant()
+    def a_workflow_has_a_reason_while_it_is_paused_and_an_end_when_it_has_ended(self) -> None:
+        workflow = self.before.workflow
+        assert (workflow.pause_reason is not None) == (workflow.status is WorkflowStatus.PAUSED)
+        assert (workflow.ended_at is not None) == (workflow.status in ENDED)
+
+    @invariant()
+    def a_work_is_completed_exactly_when_it_has_one_valid_checkpoint(self) -> None:
+        valid = [checkpoint.work_id for checkpoint in self.before.checkpoints if checkpoint.invalidated_at is None]
+        assert sorted(valid) == sorted(work.id for work in self.before.works if work.status is WorkStatus.COMPLETED)
+
+    @invariant()
+    def a_completed_task_has_its_result_and_its_report(self) -> None:
+        fresh = {report.task_id for report in self.before.reports if not report.stale}
+        for task in self.before.tasks:
+            if task.status is TaskStatus.COMPLETED:
+                assert task.snapshot
+                assert task.id in fresh
+
+    @invariant()
+    def every_attempt_was_told(self) -> None:
+        sent = [event.task_id for event in self.before.events if event.type is EventType.QUERY_SENT]
+        started = [event.work_id for event in self.before.events if event.type is EventType.WORK_STARTED]
+        assert {task.id: task.attempt for task in self.before.tasks} == {id: sent.count(id) for id in _TASKS}
+        assert {work.id: work.attempt for work in self.before.works} == {id: started.count(id) for id in _WORKS}
+
+    def _write(self, fn: Callable[[Transaction], object]) -> bool:
+        return self._try(lambda: self.store.write(fn))
+
+    def _try(self, request: Callable[[], object]) -> bool:
+        """Whether it was done; where it was refused, nothing has changed."""
+        try:
+            request()
+        except OrchestratorError:
+            assert self._state() == self.before
+            return False
+        after = self._state()
+        told = len(self.before.events)
+        assert after.events[:told] == self.before.events, "what was told stays told"
+        if replace(after, events=self.before.events) == self.before:
+            assert len(after.events) == told, "nothing changed, so there is nothing to tell"
+        self.before = after
+        return True
+
+    def _state(self) -> State:
+        def read(reader: Reader) -> State:
+            return State(
+                workflow=reader.workflow(ID),
+                works=tuple(reader.works(ID)),
+                tasks=tuple(reader.tasks(ID)),
+                reports=tuple(reader.reports(ID)),
+                checkpoints=tuple(reader.checkpoints(ID, valid_only=False)),
+                events=tuple(reader.events(ID)),
+            )
+
+        return self.store.read(read)
+
+
+@cache
+def _template() -> Path:
+    """A migrated, empty database; a migration for every example would take most of the time."""
+    file = Path(tempfile.mkdtemp(prefix="states-template-")) / "state.db"
+    store = open_store(f"sqlite:///{file}")
+    store.migrate()
+    store.close()
+    return file
+
+
+def test_any_sequence_of_requests_keeps_the_invariants() -> None:
+    # No deadline: a loaded machine may take a second for one step. Few examples of many steps reach the deep states.
+    run_state_machine_as_test(
+        AnySequence,
+        settings=settings(
+            max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
