@@ -69,7 +69,8 @@ def each(world: World, *, first: int, step: int) -> Iterator[Try]:
 
 def _one(world: World, number: int) -> Try:
     # By turns at once, beside what the dead worker left running, and when all of that has ended.
-    return world.make_try(f"at-{number:04}", [Fault(boundary=number)], wait=number // 2 % 2 == 0)
+    wait, settled = number // 2 % 2 == 0, number // 4 % 2 == 0
+    return world.make_try(f"at-{number:04}", [Fault(boundary=number)], wait=wait, settled=settled)
 
 
 def random(world: World, *, seed: int, tries: int) -> Iterator[Try]:
@@ -82,7 +83,8 @@ def random(world: World, *, seed: int, tries: int) -> Iterator[Try]:
         action: Action = chance.choice(get_args(Action))
         first = Fault(boundary=chance.choice(writes if action == "full" else numbers), action=action)
         second = Fault(boundary=chance.randint(1, 40), action=chance.choice(("kill", "power")))
-        yield world.make_try(f"seed-{seed}-{number}", [first, second], wait=number % 2 == 0)
+        wait, settled = number % 2 == 0, number // 2 % 2 == 0
+        yield world.make_try(f"seed-{seed}-{number}", [first, second], wait=wait, settled=settled)
 
 
 def control(world: World, *, step: int) -> Iterator[Try]:

@@ -43,7 +43,7 @@ def test_a_worker_may_die_on_postgresql(postgres: Postgres) -> None:
 
 
 def test_the_naive_engine_is_caught_and_is_right_without_a_death() -> None:
-    swept = sweep("--naive", "--step", "3")
+    swept = sweep("--naive", "--step", "2")
     *deaths, clean = swept.tries
     assert clean.problems == (), "what is wrong with it shows only when something dies"
     found = {problem.kind for made in deaths for problem in made.problems}

@@ -31,7 +31,7 @@ class Try:
 
     Attributes:
         faults: the boundaries at which a worker was to die, or its disk to be full, by number.
-        names: of the boundaries where that happened; none: the worker was done before, there are no more boundaries.
+        names: what happened, at the boundary of which name; none: the worker was done before, so the sweep is over.
         gone_ms: from the last worker's end until nothing of the Workflow ran any more.
         queries_again: queries that were sent more than once.
     """
@@ -64,13 +64,16 @@ class World:
         store.migrate()
         store.close()
 
-    def make_try(self, name: str, faults: Sequence[Fault], *, naive: bool = False, wait: bool = False) -> Try:
+    def make_try(
+        self, name: str, faults: Sequence[Fault], *, naive: bool = False, wait: bool = False, settled: bool = False
+    ) -> Try:
         """Have one worker after another die of the faults, and one finish what they left.
 
         Args:
             naive: with the control's flaws.
             wait: take the Workflow up only when nothing of the dead worker runs any more; what stood in the WorkTrees
                 then has to be found on some ref at the end.
+            settled: the Workflow is FAILED before it is taken up, as the sensor does it that sees the dead run.
         """
         home = self.folder / name
         home.mkdir()
@@ -79,8 +82,8 @@ class World:
         names: list[str] = []
         edits: list[Edit] = []
         fired = True
-        for fault in faults:
-            exit_code = self._perform(home, database, fault, naive=naive)
+        for number, fault in enumerate(faults):
+            exit_code = self._perform(home, database, fault, naive=naive, settled=settled and number > 0)
             reached = (home / "ledger").read_text().splitlines()
             fired = len(reached) >= fault.boundary
             if fired and exit_code != (1 if fault.action == "full" else -signal.SIGKILL):
@@ -88,12 +91,12 @@ class World:
             if not fired:
                 problems += [] if exit_code == 0 else [self._unfinished(home, exit_code)]
                 break
-            names.append(reached[fault.boundary - 1])
+            names.append(f"{fault.action} {reached[fault.boundary - 1]}")
             if wait:
                 wait_until_gone(str(home), seconds=_ORPHAN_SECONDS)
                 edits += edits_of(database)
         if fired:
-            exit_code = self._perform(home, database, None, naive=naive)
+            exit_code = self._perform(home, database, None, naive=naive, settled=settled)
             problems += [] if exit_code == 0 else [self._unfinished(home, exit_code)]
         gone_s, left = wait_until_gone(str(home), seconds=_ORPHAN_SECONDS)
         problems += [Problem(kind=Kind.ORPHAN, text=f"process {pid} still runs") for pid in left]
@@ -118,7 +121,7 @@ class World:
             raise RuntimeError(self._unfinished(home, exit_code).text)
         return (home / "ledger").read_text().splitlines()
 
-    def _perform(self, home: Path, database: str, fault: Fault | None, *, naive: bool) -> int:
+    def _perform(self, home: Path, database: str, fault: Fault | None, *, naive: bool, settled: bool = False) -> int:
         """A worker's life: its exit code, negative the signal that ended it."""
         task = Task(
             home=home,
@@ -128,6 +131,7 @@ class World:
             ledger=home / "ledger",
             fault=fault,
             naive=naive,
+            settled=settled,
         )
         pid = start(task)
         give_up_at = time.monotonic() + _WORKER_SECONDS

@@ -8,12 +8,15 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from orchestrator.domain import failpoints
+from orchestrator.domain.errors import NotFound
 from orchestrator.engine.create import create
+from orchestrator.engine.ended import run_ended
 from orchestrator.engine.engine import open_engine
 from orchestrator.engine.perform import perform
 from orchestrator.settings import load_settings, prepare_folders
@@ -42,6 +45,7 @@ class Task:
         home: the try's folder; in the environment or the working directory of every process that belongs to it.
         ledger: gets the name of each boundary as it is reached, a line each.
         naive: perform it with the control's flaws.
+        settled: as after the sensor has seen the dead worker's run: the Workflow is FAILED before it is taken up.
     """
 
     home: Path
@@ -51,6 +55,7 @@ class Task:
     ledger: Path
     fault: Fault | None = None
     naive: bool = False
+    settled: bool = False
 
 
 def start(task: Task) -> int:
@@ -91,6 +96,10 @@ def _perform(task: Task) -> None:
     )
     prepare_folders(settings)
     engine = open_engine(settings)
+    if task.settled:
+        # A launch that was killed before its Workflow existed left nothing to settle.
+        with suppress(NotFound):
+            run_ended(engine.store, workflow_id=WORKFLOW_ID, run_id=RUN_ID, cancelled=False, error="killed")
     create(engine.store, run_id=RUN_ID, document=task.document, digest=task.digest, inputs={})
     for step in STEPS:
         for _ in perform(engine, workflow_id=WORKFLOW_ID, work=step.work):

@@ -1,6 +1,6 @@
 """Whatever is asked of a Workflow, in whatever order: what is legal happens whole, what is not changes nothing.
 
-To add a use case: a line in `REQUESTS`.
+To add a use case: a line in `REQUESTS`; what it must keep to beside that: an invariant.
 """
 
 from __future__ import annotations
@@ -45,7 +45,11 @@ REQUESTS: Mapping[str, Callable[[Store], object]] = {
     "terminate": lambda store: interrupt(engine_on(store), workflow_id=ID, terminated=True),
     "run failed": lambda store: run_ended(store, workflow_id=ID, run_id=_RUN, cancelled=False, error="killed"),
     "run cancelled": lambda store: run_ended(store, workflow_id=ID, run_id=_RUN, cancelled=True, error=None),
+}
+# What may be said at any time too, and changes nothing.
+REMARKS: Mapping[str, Callable[[Store], object]] = {
     "another run failed": lambda store: run_ended(store, workflow_id=ID, run_id="other", cancelled=False, error=None),
+    "it is created again": lambda store: create(store),
 }
 
 _WORKS = [ids.work_id(ID, work.name) for work in WORKFLOW.works]
@@ -98,6 +102,11 @@ class AnySequence(RuleBasedStateMachine):
     @rule(name=st.sampled_from(sorted(REQUESTS)))
     def request(self, name: str) -> None:
         self._try(lambda: REQUESTS[name](self.store))
+
+    @rule(name=st.sampled_from(sorted(REMARKS)))
+    def remark(self, name: str) -> None:
+        REMARKS[name](self.store)
+        assert self._state() == self.before
 
     @rule(to=st.sampled_from(WorkflowStatus), reason=st.none() | st.sampled_from(PauseReason))
     def change(self, to: WorkflowStatus, reason: PauseReason | None) -> None:
