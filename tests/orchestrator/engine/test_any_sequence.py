@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -42,10 +42,14 @@ def engine_on(store: Store) -> Engine:
 REQUESTS: Mapping[str, Callable[[Store], object]] = {
     "pause": lambda store: pause(engine_on(store), workflow_id=ID, reason=PauseReason.OPERATOR),
     "shut down": lambda store: interrupt(engine_on(store), workflow_id=ID, terminated=False),
-    "terminate": lambda store: interrupt(engine_on(store), workflow_id=ID, terminated=True),
     "run failed": lambda store: run_ended(store, workflow_id=ID, run_id=_RUN, cancelled=False, error="killed"),
+}
+# Likewise, and it is over.
+ENDINGS: Mapping[str, Callable[[Store], object]] = {
+    "terminate": lambda store: interrupt(engine_on(store), workflow_id=ID, terminated=True),
     "run cancelled": lambda store: run_ended(store, workflow_id=ID, run_id=_RUN, cancelled=True, error=None),
 }
+_EVENTS_BEFORE_AN_END = 15
 # What may be said at any time too, and changes nothing.
 REMARKS: Mapping[str, Callable[[Store], object]] = {
     "another run failed": lambda store: run_ended(store, workflow_id=ID, run_id="other", cancelled=False, error=None),
@@ -56,6 +60,20 @@ _WORKS = [ids.work_id(ID, work.name) for work in WORKFLOW.works]
 _TASKS = [ids.task_id(ID, work.name, task) for work in WORKFLOW.works for task in work.tasks]
 _RESULT = TaskResult(stop_reason="end_turn", duration_ms=5, snapshot={"api": "a" * 40})
 _REPORT = NewReport(title="Look", path="/reports/look.md", bytes=9)
+
+# Where a worker takes a Workflow from here.
+_NEXT = {
+    WorkflowStatus.CREATED: WorkflowStatus.READY,
+    WorkflowStatus.READY: WorkflowStatus.RUNNING,
+    WorkflowStatus.PAUSED: WorkflowStatus.RUNNING,
+    WorkflowStatus.FAILED: WorkflowStatus.RUNNING,
+    WorkflowStatus.RUNNING: WorkflowStatus.COMPLETED,
+}
+
+
+def _change(tx: Transaction, to: WorkflowStatus) -> None:
+    tx.change_workflow(ID, to)
+
 
 _of_work: Mapping[str, Callable[[Transaction, str], object]] = {
     "start": lambda tx, id: tx.start_work(id),
@@ -99,6 +117,11 @@ class AnySequence(RuleBasedStateMachine):
         self.store.close()
         shutil.rmtree(self._folder)
 
+    @precondition(lambda self: not self._ends_too_soon())
+    @rule(name=st.sampled_from(sorted(ENDINGS)))
+    def end(self, name: str) -> None:
+        self._try(lambda: ENDINGS[name](self.store))
+
     @rule(name=st.sampled_from(sorted(REQUESTS)))
     def request(self, name: str) -> None:
         self._try(lambda: REQUESTS[name](self.store))
@@ -110,14 +133,24 @@ class AnySequence(RuleBasedStateMachine):
 
     @rule(to=st.sampled_from(WorkflowStatus), reason=st.none() | st.sampled_from(PauseReason))
     def change(self, to: WorkflowStatus, reason: PauseReason | None) -> None:
+        if to is WorkflowStatus.CANCELLED and self._ends_too_soon():
+            return
         legal = to in WORKFLOW_TRANSITIONS[self.before.workflow.status]
         changed = self._write(lambda tx: tx.change_workflow(ID, to, reason=reason))
         assert legal or not changed
 
     # As a worker goes on: most sequences of anything at all would never get beyond the first Work.
-    @precondition(lambda self: self.before.workflow.status is WorkflowStatus.RUNNING)
-    @rule()
-    def go_on(self) -> None:
+    @precondition(lambda self: self.before.workflow.status in _NEXT)
+    @rule(steps=st.integers(min_value=1, max_value=6))
+    def go_on(self, steps: int) -> None:
+        for _ in range(steps):
+            to = _NEXT.get(self.before.workflow.status)
+            if to is WorkflowStatus.COMPLETED:
+                self._step()
+            elif to is not None:
+                assert self._write(partial(_change, to=to))
+
+    def _step(self) -> None:
         work = next((work for work in self.before.works if work.status is not WorkStatus.COMPLETED), None)
         if work is None:
             self._write(lambda tx: tx.change_workflow(ID, WorkflowStatus.COMPLETED))
@@ -145,7 +178,9 @@ class AnySequence(RuleBasedStateMachine):
     @rule(which=st.integers(min_value=0, max_value=1))
     def invalidate(self, which: int) -> None:
         checkpoint = self.before.checkpoints[which % len(self.before.checkpoints)]
-        self._write(lambda tx: tx.invalidate_checkpoint(checkpoint.id))
+        if self._write(lambda tx: tx.invalidate_checkpoint(checkpoint.id)) and checkpoint.invalidated_at is None:
+            assert next(work.status for work in self.before.works if work.id == checkpoint.work_id) == "PENDING"
+            assert {task.status for task in self.before.tasks if task.work_id == checkpoint.work_id} == {"PENDING"}
 
     @rule(work=st.sampled_from(_WORKS))
     def half_a_transaction(self, work: str) -> None:
@@ -191,6 +226,10 @@ class AnySequence(RuleBasedStateMachine):
         started = [event.work_id for event in self.before.events if event.type is EventType.WORK_STARTED]
         assert {task.id: task.attempt for task in self.before.tasks} == {id: sent.count(id) for id in _TASKS}
         assert {work.id: work.attempt for work in self.before.works} == {id: started.count(id) for id in _WORKS}
+
+    def _ends_too_soon(self) -> bool:
+        # Nothing is legal behind CANCELLED: most sequences would be over before they began.
+        return len(self.before.events) < _EVENTS_BEFORE_AN_END
 
     def _write(self, fn: Callable[[Transaction], object]) -> bool:
         return self._try(lambda: self.store.write(fn))
