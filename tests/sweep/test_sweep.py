@@ -5,10 +5,13 @@ What a failure names can be looked at: `python -m tests.sweep --first N --step 1
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.parts.postgres import Postgres, postgres
 from tests.sweep.checker import Kind
+from tests.sweep.scenario import WORKFLOW_ID
 from tests.sweep.sweeping import boundaries, sweep
 
 __all__ = ["postgres"]
@@ -73,3 +76,12 @@ def test_every_step_of_a_workflow_has_its_boundaries() -> None:
         "unlock.wf-5eed00005eed.lock.before",
     ):
         assert step in names
+
+
+@pytest.mark.xfail(reason="a finished Work returns before the WorkSpaces of its completed Workflow are removed")
+def test_a_death_behind_the_last_checkpoint_leaves_no_workspace(tmp_path: Path) -> None:
+    last = boundaries().index("unlock.wf-5eed00005eed.lock.before", 150) + 1
+    sweep("--first", str(last), "--step", "1000", "--keep", str(tmp_path))
+    workflow = tmp_path / f"at-{last:04}" / "data" / "workflows" / WORKFLOW_ID
+    assert (workflow / "reports").is_dir()
+    assert not (workflow / "workspaces").exists()
