@@ -60,7 +60,7 @@ def measure(*, step: int = 1, seeds: int = 3, tries: int = 10) -> Sweeps:
             each=sweep_all(slices, at_once=at_once),
             pairs=sweep_all(random, at_once=at_once),
             postgresql=sweep("--first", "2", "--step", str(7 * step), "--database", database),
-            control=sweep("--naive", "--step", str(step)),
+            control=sweep("--naive"),
         )
 
 
