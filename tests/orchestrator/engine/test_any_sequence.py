@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -103,19 +103,25 @@ class State:
 
 
 class AnySequence(RuleBasedStateMachine):
-    """One Workflow in a store of its own."""
+    """One Workflow in a store of its own.
+
+    Attributes:
+        folder: holds `template.db`, a migrated database: a migration for every example would take most of the time.
+    """
+
+    folder: Path
 
     def __init__(self) -> None:
         super().__init__()
-        self._folder = Path(tempfile.mkdtemp(prefix="states-"))
-        shutil.copyfile(_template(), self._folder / "state.db")
-        self.store = open_store(f"sqlite:///{self._folder}/state.db")
+        self._own = Path(tempfile.mkdtemp(dir=self.folder))
+        shutil.copyfile(self.folder / "template.db", self._own / "state.db")
+        self.store = open_store(f"sqlite:///{self._own}/state.db")
         create(self.store)
         self.before = self._state()
 
     def teardown(self) -> None:
         self.store.close()
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self._own)
 
     @precondition(lambda self: not self._ends_too_soon())
     @rule(name=st.sampled_from(sorted(ENDINGS)))
@@ -263,20 +269,17 @@ class AnySequence(RuleBasedStateMachine):
         return self.store.read(read)
 
 
-@cache
-def _template() -> Path:
-    """A migrated, empty database; a migration for every example would take most of the time."""
-    file = Path(tempfile.mkdtemp(prefix="states-template-")) / "state.db"
-    store = open_store(f"sqlite:///{file}")
+def test_any_sequence_of_requests_keeps_the_invariants(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/template.db")
     store.migrate()
     store.close()
-    return file
 
+    class Here(AnySequence):
+        folder = tmp_path
 
-def test_any_sequence_of_requests_keeps_the_invariants() -> None:
     # No deadline: a loaded machine may take a second for one step. Few examples of many steps reach the deep states.
     run_state_machine_as_test(
-        AnySequence,
+        Here,
         settings=settings(
             max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
