@@ -219,6 +219,12 @@ class AnySequence(RuleBasedStateMachine):
         assert sorted(valid) == sorted(work.id for work in self.before.works if work.status is WorkStatus.COMPLETED)
 
     @invariant()
+    def an_invalidated_checkpoint_stays_as_history(self) -> None:
+        told = [event for event in self.before.events if event.type is EventType.CHECKPOINT_INVALIDATED]
+        invalid = {checkpoint.id for checkpoint in self.before.checkpoints if checkpoint.invalidated_at is not None}
+        assert {event.context["checkpointId"] for event in told} == invalid
+
+    @invariant()
     def a_completed_task_has_its_result_and_its_report(self) -> None:
         fresh = {report.task_id for report in self.before.reports if not report.stale}
         for task in self.before.tasks:
