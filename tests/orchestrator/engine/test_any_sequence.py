@@ -20,7 +20,16 @@ from orchestrator.domain import ids
 from orchestrator.domain.checkpoints import Checkpoint
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.events import Event, EventType
-from orchestrator.domain.states import ENDED, WORKFLOW_TRANSITIONS, PauseReason, TaskStatus, WorkflowStatus, WorkStatus
+from orchestrator.domain.states import (
+    ENDED,
+    TASK_TRANSITIONS,
+    WORK_TRANSITIONS,
+    WORKFLOW_TRANSITIONS,
+    PauseReason,
+    TaskStatus,
+    WorkflowStatus,
+    WorkStatus,
+)
 from orchestrator.engine.ended import run_ended
 from orchestrator.engine.engine import Engine, git_settings
 from orchestrator.engine.interrupt import interrupt, pause
@@ -258,6 +267,10 @@ class AnySequence(RuleBasedStateMachine):
         assert after.events[:told] == self.before.events, "what was told stays told"
         if replace(after, events=self.before.events) == self.before:
             assert len(after.events) == told, "nothing changed, so there is nothing to tell"
+        for work, now in zip(self.before.works, after.works, strict=True):
+            assert work.status is now.status or now.status in WORK_TRANSITIONS[work.status]
+        for task, then in zip(self.before.tasks, after.tasks, strict=True):
+            assert task.status is then.status or then.status in TASK_TRANSITIONS[task.status]
         self.before = after
         return True
 
