@@ -21,6 +21,7 @@ from acp.schema import (
 )
 
 from orchestrator.agents.session import Update
+from orchestrator.domain.failpoints import reached
 
 ANSWER_MAX_CHARS = 4 * 1024 * 1024
 
@@ -65,6 +66,7 @@ class Listener:
             if isinstance(update, ToolCallStart):
                 self.tool_calls += 1
                 self._message_ended = True
+                reached("agent.tool_call.after")
             self._announce(
                 Update(
                     kind="tool_call",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.agents.loop import LoopThread
 from orchestrator.agents.session import AgentSession, AgentStart, Turn, Usage
 from orchestrator.domain.errors import AgentTimeout
+from orchestrator.domain.failpoints import reached
 from orchestrator.domain.stop import Stop
 
 if TYPE_CHECKING:
@@ -34,13 +35,16 @@ def start_agent(start: AgentStart, *, stop: Stop | None = None) -> Iterator[Agen
         conversation = AcpConversation(start)
         try:
             loop.call(conversation.start())
+            reached("agent.start.after")
             yield _BlockingSession(start, loop, conversation)
         except BaseException:
             # What went wrong first is what the caller has to hear.
             with contextlib.suppress(AgentTimeout):
                 loop.finish(conversation.stop())
             raise
+        reached("agent.stop.before")
         loop.finish(conversation.stop())
+        reached("agent.stop.after")
 
 
 class _BlockingSession:
@@ -61,7 +65,10 @@ class _BlockingSession:
         return self._conversation.usage
 
     def query(self, text: str, *, timeout_ms: int | None = None) -> Turn:
-        return self._loop.call(self._conversation.query(text, timeout_ms=timeout_ms))
+        reached("agent.query.before")
+        turn = self._loop.call(self._conversation.query(text, timeout_ms=timeout_ms))
+        reached("agent.answer.after")
+        return turn
 
     def cancel(self) -> None:
         # Not waited for: the block may be ending in its own thread just now.

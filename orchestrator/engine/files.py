@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from orchestrator.domain.failpoints import reached
+
 
 def write_whole(path: Path, text: str) -> None:
     """Write UTF-8 `text` to `path`, which afterwards holds all of it or what it held before."""
@@ -18,11 +20,13 @@ def write_whole(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        reached(f"file.{path.name}.before")
         aside.replace(path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+    reached(f"file.{path.name}.after")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from orchestrator.domain.failpoints import reached
 from orchestrator.observe.log import get_logger
 
 REPORTS = "reports"
@@ -41,12 +42,16 @@ def make(
     if workspace.exists():
         shutil.rmtree(workspace)
     (workspace / REPORTS).mkdir(parents=True)
+    # What a worker that was killed in the middle of a Report had written aside.
+    for aside in (workflow_folder(workflow_root, workflow_id) / REPORTS / work).glob(".*"):
+        aside.unlink()
     for name, tree in trees.items():
         _link(workspace / name, tree)
     for name, report in reports.items():
         link = workspace / REPORTS / name
         link.parent.mkdir(exist_ok=True)
         _link(link, report)
+    reached("workspace.make.after")
     return workspace
 
 
@@ -55,6 +60,7 @@ def remove_all(workflow_root: Path, workflow_id: str) -> None:
     workspaces = workflow_folder(workflow_root, workflow_id) / "workspaces"
     if workspaces.exists():
         shutil.rmtree(workspaces)
+        reached("workspace.remove.after")
 
 
 def _link(link: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.domain.failpoints import reached
 from orchestrator.git.control import discard, ensure, read_plain, write_aside
 
 _HEAD = re.compile(r"\A(?:ref: (?P<ref>refs/heads/[^\x00-\x20\x7f~^:?*\[\\]{1,500})|(?P<commit>[0-9a-f]{40,64}))\n?\Z")
@@ -61,11 +62,14 @@ class AdminFolder:
     def settle(self, index: Path) -> None:
         """As after a fresh checkout: HEAD on the branch, the index ours, no operation half-way."""
         self.mend(index)
+        reached("worktree.mend.after")
         write_aside(self.path / "index", index.read_bytes())
+        reached("worktree.index.after")
         write_aside(self.path / "HEAD", f"ref: {self.branch}\n")
         for entry in self.path.iterdir():
             if entry.name not in _KEPT:
                 discard(entry)
+        reached("worktree.settle.after")
 
     def unlock(self) -> None:
         """Remove lock files; only for a caller that knows every process that could own one has ended."""

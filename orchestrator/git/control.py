@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.domain.errors import GitError, RefMoved
+from orchestrator.domain.failpoints import reached
 from orchestrator.domain.ids import git_id
 from orchestrator.git.command import GitSettings, Runner
 from orchestrator.git.urls import Remote
@@ -148,6 +149,8 @@ class Control:
 
     def move_refs(self, *instructions: str, held_fds: tuple[int, ...] = ()) -> None:
         """Change refs in one transaction (git-update-ref(1), `--stdin`); `RefMoved` where one is not as expected."""
+        boundary = f"refs.{', '.join(' '.join(line.split()[:2]) for line in instructions)}"
+        reached(f"{boundary}.before")
         try:
             self.runner(held_fds=held_fds).run(
                 "update-ref", "--no-deref", "--stdin", stdin="".join(f"{line}\n" for line in instructions)
@@ -161,6 +164,7 @@ class Control:
                     stderr=error.stderr,
                 ) from error
             raise
+        reached(f"{boundary}.after")
 
 
 def write_aside(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.domain.errors import GitError, GitLocked
+from orchestrator.domain.failpoints import reached
 from orchestrator.domain.ids import SAFE_ID
 from orchestrator.git.command import GitSettings
 
@@ -63,8 +64,10 @@ def hold(path: Path, *, what: str, timeout_ms: int) -> Iterator[int]:
     try:
         os.truncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+        reached(f"lock.{path.name}.after")
         yield fd
     finally:
+        reached(f"unlock.{path.name}.before")
         # Not LOCK_UN: that would take the lock from a child that inherited it and still runs.
         os.close(fd)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.domain.errors import GitError, GitRefNotFound, GitTimeout, GitUnreachable
+from orchestrator.domain.failpoints import reached
 from orchestrator.git.command import GitSettings, Runner
 from orchestrator.git.control import Control
 from orchestrator.git.locks import hold
@@ -58,6 +59,7 @@ class Mirror:
         with hold(lock, what=f"the mirror of {self.shown}", timeout_ms=self.settings.timeout_ms) as fd:
             if path.exists():
                 self._fetch(self.control.runner(held_fds=(fd,)))
+                reached("mirror.fetch.after")
             else:
                 self._clone(path, fd)
             if ref == "HEAD":
@@ -109,8 +111,11 @@ class Mirror:
         shutil.rmtree(aside, ignore_errors=True)
         runner = self.control.runner(git_dir=aside, held_fds=(lock_fd,))
         runner.run("init", "--quiet", "--bare", "--template=")
+        reached("mirror.init.after")
         self._fetch(runner)
+        reached("mirror.clone.before")
         aside.rename(path)
+        reached("mirror.clone.after")
 
     def _fetch_head(self, runner: Runner) -> None:
         try:

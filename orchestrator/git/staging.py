@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.domain.errors import GitError
+from orchestrator.domain.failpoints import reached
 from orchestrator.git.command import Runner
 from orchestrator.git.control import discard
 
@@ -39,11 +40,13 @@ def stage(runner: Runner, tree: Path) -> str:
 def checkout(runner: Runner, commit: str) -> None:
     """Make the tracked files those of the commit, whatever stands in their way; the index last, in one step."""
     runner.run("read-tree", "--reset", "-u", "--no-recurse-submodules", commit)
+    reached("worktree.checkout.after")
 
 
 def clean(runner: Runner, tree: Path) -> None:
     """Delete what is neither tracked nor ignored, embedded repositories included, and empty the submodules' folders."""
     runner.run("clean", "-ffdq")
+    reached("worktree.clean.after")
     for entry in runner.run("ls-files", "-z", "--stage").split("\0"):
         mode_hash_stage, _, path = entry.partition("\t")
         if mode_hash_stage.startswith(_GITLINK) and any((tree / path).iterdir()):
@@ -54,6 +57,7 @@ def clean(runner: Runner, tree: Path) -> None:
 def _take(runner: Runner, paths: set[str]) -> None:
     options = ("--add", "--remove", "--replace", "-z", "--stdin")
     runner.run("update-index", *options, stdin="".join(f"{path}\0" for path in sorted(paths)))
+    reached("worktree.stage.after")
 
 
 def _embedded(runner: Runner, tree: Path, folder: str) -> set[str]:

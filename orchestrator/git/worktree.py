@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from orchestrator.domain.errors import GitError
+from orchestrator.domain.failpoints import reached
 from orchestrator.domain.ids import SAFE_ID
 from orchestrator.git.admin import AdminFolder
 from orchestrator.git.command import Runner
@@ -69,6 +70,7 @@ class WorkTree:
         if not self._is_folder():
             discard(self.path)
             self.path.mkdir(parents=True)
+        reached("worktree.folder.after")
         checkout(self._runner, head or base)
         self._admin.settle(self._index)
 
@@ -178,8 +180,10 @@ class WorkTree:
         if branch and self._index.exists() and self._is_folder():
             rescued = self.rescue("removed", since=branch)
         throw_away(self.path, self.mirror.settings)
+        reached("worktree.trash.after")
         self._admin.remove()
         self._index.unlink(missing_ok=True)
+        reached("worktree.remove.after")
         if branch:
             self._move_refs(f"update {self.refs.removed} {branch}", f"delete {self.refs.head} {branch}")
         if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):

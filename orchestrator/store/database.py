@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from orchestrator.domain.errors import StoreError
 from orchestrator.domain.events import Event
+from orchestrator.domain.failpoints import reached
 from orchestrator.store import connect, migrate
 from orchestrator.store.failures import DATABASE_ERRORS, MIGRATE, explain, is_lost, is_passing
 from orchestrator.store.reader import Reader
@@ -132,12 +133,15 @@ class Store:
             if self._guard:
                 self._guard(changes)
             result = fn(changes)
+            boundary = f"store.{_use(fn, changes.written)}"
+            reached(f"{boundary}.before")
             started = time.perf_counter()
             try:
                 transaction.commit()
             except DBAPIError as error:
                 if not is_lost(error) or not self._was_committed(number):
                     raise
+            reached(f"{boundary}.after")
             if self._observe:
                 self._observe("commit", (time.perf_counter() - started) * 1000)
         if self._announce and changes.written:
@@ -183,6 +187,12 @@ class Store:
             self._engine.dispose(close=False)
             self._pid = os.getpid()
         return self._engine
+
+
+def _use(fn: Callable[..., object], written: Sequence[Event]) -> str:
+    """What a transaction was for: the events that it told, or the function where it told none."""
+    function: str = getattr(fn, "__qualname__", type(fn).__name__)
+    return "+".join(event.type for event in written) or function.partition(".<")[0]
 
 
 def _transaction_number(connection: Connection) -> str | None:

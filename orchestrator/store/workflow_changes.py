@@ -189,7 +189,8 @@ class WorkflowChanges(Changes):
 
 def _meaning(before: WorkflowRow, to: WorkflowStatus, reason: PauseReason | None) -> EventType | None:
     if to is WorkflowStatus.RUNNING:
-        return EventType.WORKFLOW_STARTED if before.status is WorkflowStatus.READY else EventType.WORKFLOW_RESUMED
+        # Not by READY: one that failed before it was ever RUNNING starts when it is taken up.
+        return EventType.WORKFLOW_STARTED if before.started_at is None else EventType.WORKFLOW_RESUMED
     if to is WorkflowStatus.PAUSED:
         return EventType.WORKFLOW_ROLLED_BACK if reason is PauseReason.ROLLBACK else EventType.WORKFLOW_PAUSED
     return _ENDED_EVENTS.get(to)

@@ -105,6 +105,13 @@ def test_a_resume_after_a_failure_clears_the_error_and_keeps_the_start(store: St
     assert event_types(store)[-1] == "WorkflowResumed"
 
 
+def test_a_workflow_that_failed_before_it_ever_ran_starts_when_it_is_taken_up(store: Store) -> None:
+    create(store)
+    change(store, WorkflowStatus.FAILED, error="worker killed")
+    change(store, WorkflowStatus.RUNNING)
+    assert event_types(store)[-1] == "WorkflowStarted"
+
+
 def test_a_cancelled_workflow_still_says_why_it_had_failed(store: Store) -> None:
     create(store)
     change(store, WorkflowStatus.FAILED, error="no such ref")
