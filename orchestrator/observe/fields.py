@@ -10,6 +10,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from orchestrator.domain.errors import SettingsError
+from orchestrator.observe.words import words_of
 
 SHIPPED_RULES = Path(__file__).with_name("masking.toml")
 
@@ -18,7 +19,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NO_WORD = re.compile(r"[^A-Za-z0-9]+")
 # Names come from outside too: the cache may not grow with them, and what decides stands at a name's end.
 _CACHED_NAMES = 4096
-_LONGEST_NAME = 120
+LONGEST_NAME = 120
 
 
 class Rule(Enum):
@@ -33,10 +34,15 @@ class Rule(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldRules:
-    """The rules of one settings file; `rule` answers for a name."""
+    """The rules of one settings file; `rule` answers for a name.
+
+    Attributes:
+        words: one of them is in every name that is not shown, in lower case; None where that cannot be told.
+    """
 
     patterns: Mapping[Rule, re.Pattern[str]]
     exempt: re.Pattern[str]
+    words: tuple[str, ...] | None
     _known: dict[str, Rule] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -56,7 +62,9 @@ class FieldRules:
             )
         exempt = compiled.pop("exempt")
         rules = (Rule.ALL_WITHIN, Rule.NEVER, Rule.TEXTS, Rule.QUERY)
-        return cls(patterns=dict(zip(rules, compiled.values(), strict=True)), exempt=exempt)
+        patterns = dict(zip(rules, compiled.values(), strict=True))
+        hiding = [patterns[rule].pattern for rule in (Rule.ALL_WITHIN, Rule.NEVER, Rule.TEXTS)]
+        return cls(patterns=patterns, exempt=exempt, words=words_of(hiding))
 
     def rule(self, name: str) -> Rule:
         """The rule for a field; a dotted name is a path, `env.HOME` a field within `env`."""
@@ -64,7 +72,7 @@ class FieldRules:
         if known is None:
             if len(self._known) >= _CACHED_NAMES:
                 self._known.clear()
-            known = self._known[name] = self._decide(name[-_LONGEST_NAME:])
+            known = self._known[name] = self._decide(name[-LONGEST_NAME:])
         return known
 
     def _decide(self, name: str) -> Rule:

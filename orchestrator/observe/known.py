@@ -13,6 +13,7 @@ from orchestrator.observe.shapes import HIDDEN, hide, is_key_of_known_maker
 
 # A shorter value would hide parts of ordinary words everywhere.
 _SHORTEST = 6
+_BEGINNING = 16
 _URL_PASSWORD = re.compile(r"://[^\s/?#@:]{0,256}:([^\s@]{1,1024})@")
 
 
@@ -30,6 +31,10 @@ class KnownSecrets:
         forms = {form: shown for value in self._values for form, shown in _forms(value)}
         # The longest first: one secret may begin with another.
         self._forms = tuple(sorted(forms.items(), key=lambda form: len(form[0]), reverse=True))
+
+    def beginnings(self) -> list[str]:
+        """How each form begins: enough for a search, and short, so that long values cost it no more than short ones."""
+        return sorted({form[:_BEGINNING] for form, _ in self._forms})
 
     def hide(self, text: str) -> str:
         """`text` with every form of every value replaced."""

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.observe.fields import SHIPPED_RULES, FieldRules, Rule
+from orchestrator.observe.finder import Finder, Search, any_of
 from orchestrator.observe.known import KnownSecrets, secrets_of
 from orchestrator.observe.pairs import hide_pairs, is_reference
-from orchestrator.observe.shapes import HIDDEN, hide, hide_shapes
+from orchestrator.observe.shapes import HIDDEN, RUN, SIGNED, hide, hide_shape
 
 MASKING_FAILED = "[masking failed]"
 CONFIG_VARIABLE = "MASKING_CONFIG_PATH"
@@ -30,18 +31,21 @@ _LONGEST_REMEMBERED = 80
 _MOST_REMEMBERED = 4096
 # The second pass nearly always finds nothing more; a replacement can bring together what the next pass reads as a pair.
 _MOST_PASSES = 8
-# What every pair and every shape needs. Most texts of a log line are a word or two: one search spares them a dozen.
-_MAY_HOLD_A_SECRET = re.compile(r"[=:>]|--|[\"'`]\]?\s{0,8},|[\w.~+/-]{14}", re.ASCII)
+# The rules by their numbers in a search: known values, one for each shape, pairs, random runs.
+_KNOWN, _PAIRS, _RUN = 0, 1 + len(SIGNED), 2 + len(SIGNED)
+_SHAPES = {**dict(enumerate(SIGNED, start=1)), _RUN: RUN}
+NUMBER_OF_RULES = 3 + len(SIGNED)
 _QUERY_LENGTH = re.compile(r"\[length=\d+\]")
 
 
 class Mask:
     """Field rules and known secrets; one is shared by all threads of a process."""
 
-    def __init__(self, rules: FieldRules, *, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, rules: FieldRules, *, secrets: Iterable[str] = (), search: Search | None = None) -> None:
         self._rules = rules
         self._known = KnownSecrets()
         self._known.add(secrets)
+        self._search = search or self._finder()
         self._remembered: dict[str, str] = {}
 
     @classmethod
@@ -57,6 +61,7 @@ class Mask:
     def add_values(self, values: Iterable[str]) -> None:
         """Hide these from now on, also URL-encoded, in base64 or escaped; one under 6 characters is passed over."""
         self._known.add(values)
+        self._search = self._finder()
         # Replaced and not cleared: a thread that masks at this moment stores its outdated answer in the old one.
         self._remembered = {}
 
@@ -89,14 +94,39 @@ class Mask:
         return masked
 
     def _masked(self, text: str) -> str:
-        if not _MAY_HOLD_A_SECRET.search(text):
-            return self._known.hide(text)
+        search = self._search
         for _ in range(_MOST_PASSES):
-            masked = hide_pairs(hide_shapes(self._known.hide(text)), self._rules)
+            masked = self._pass(text, search)
             if masked == text:
                 return text
             text = masked
         return MASKING_FAILED
+
+    def _pass(self, text: str, search: Search) -> str:
+        rules = search.rules(text)
+        if not rules:
+            return text
+        for rule in range(NUMBER_OF_RULES):
+            if rule in rules and (masked := self._apply(rule, text, search)) != text:
+                text, rules = masked, search.rules(masked)
+        return text
+
+    def _apply(self, rule: int, text: str, search: Search) -> str:
+        if rule == _KNOWN:
+            return self._known.hide(text)
+        if rule == _PAIRS:
+            return hide_pairs(text, self._rules, search)
+        return hide_shape(text, _SHAPES[rule], search.parts(text, rule))
+
+    def _finder(self) -> Search:
+        words = self._rules.words
+        patterns = [
+            any_of(self._known.beginnings()),
+            *(shape.near for shape in SIGNED),
+            b"" if words is None else any_of(words),
+            RUN.near,
+        ]
+        return Finder(patterns, words)
 
     def _value(self, value: Any, rule: Rule, depth: int, show_queries: bool) -> Any:
         if isinstance(value, str):

@@ -69,7 +69,7 @@ SHORT = "Tr0ub4dor&3"
         # shapes
         ("-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----\nnext", "[private key ***]\nnext"),
         ("-----BEGIN PRIVATE KEY-----\\nMIIE and cut off", "[private key ***]"),
-        ("post to https://hooks.slack.com/services/T0/B0/abc", "post to https://hooks.slack.com/***"),
+        ("post to https://hooks.slack.com/services/T0/B0/abc", "post to [webhook ***]"),
     ],
 )  # fmt: skip
 def test_a_secret_in_a_text_is_hidden(text: str, masked: str) -> None:
