@@ -35,6 +35,7 @@ _MOST_PASSES = 8
 _KNOWN, _PAIRS, _RUN = 0, 1 + len(SIGNED), 2 + len(SIGNED)
 _SHAPES = {**dict(enumerate(SIGNED, start=1)), _RUN: RUN}
 NUMBER_OF_RULES = 3 + len(SIGNED)
+_HARMLESS = (Rule.SHOW, Rule.QUERY)
 _QUERY_LENGTH = re.compile(r"\[length=\d+\]")
 
 
@@ -71,6 +72,18 @@ class Mask:
             return self._text(text)
         except Exception:  # noqa: BLE001 — whatever went wrong, the unmasked text must not get out, nor its writer fail
             return MASKING_FAILED
+
+    def may_change(self, text: str) -> bool:
+        """Whether a secret may be in `text`, or in the JSON that it is; a no is certain, and costs a search or two."""
+        found = self._search.rules(text)
+        # What JSON escapes, `pass\\u0077ord`, no search sees.
+        if found - {_PAIRS} or "\\" in text:
+            return True
+        return bool(found) and not all(
+            # A field's name may have blanks, and its parts other rules than the whole.
+            text[start - 1 : start] == text[end : end + 1] == '"' and self._rules.rule(text[start:end]) in _HARMLESS
+            for start, end in self._search.names(text)
+        )
 
     def value(self, value: Any, *, show_queries: bool = True) -> Any:
         """A copy of `value` in JSON types, masked by the names of its fields and, in its texts, as `text` does.

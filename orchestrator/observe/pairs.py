@@ -13,7 +13,7 @@ from orchestrator.observe.shapes import HIDDEN, hide
 
 _QUOTES = "\\\"'`"
 _QUOTE = r"\\{0,2}[\"'`]"
-_DASHES = re.compile(r"[-.]+")
+_FLAG = re.compile(r"--?(?![-.])")
 _ASSIGNMENT = rf"""
     => | ={{1,3}} | \|\|:? | [?.+:]{{1,3}}=                              # assignments of a dozen languages
     | :[ \t]{{0,8}}[A-Za-z_][\w.]{{0,40}}[ \t]{{1,8}}=(?!=)                # `password: str = …`
@@ -45,6 +45,7 @@ _QUOTED = re.compile(
 _STOP = r"\s\"'`&,;<>(){}\[\]\\"
 # Nothing follows the groups below, so that nothing is tried again.
 _BARE = re.compile(rf"(?:[^{_STOP}]+|[&,;)}}\]](?=[^{_STOP}])(?![\w.-]{{1,40}}[=:]))+")
+_ENDS = ("", " ", "\n", ",")
 _BRACKETS = re.compile(r"\{[^{}]*\}?|\[[^\[\]]*\]?")
 _LINE_START = re.compile(r"[ \t]*(?:-[ \t]+|export[ \t]+|--?)?")
 _REST_OF_LINE = re.compile(r"(?:[^\s\"'`]+|[ \t]+(?![\w.-]{1,40}[=:]|[\s\"'`]|\Z))+")
@@ -63,10 +64,11 @@ def hide_pairs(text: str, rules: FieldRules, search: Search) -> str:
     copied = 0
     for start, end in search.names(text):
         rule = rules.rule(text[max(start, end - LONGEST_NAME) : end])
-        if rule is Rule.SHOW or rule is Rule.QUERY or start < copied or _ITEM_NAME.match(text, start):
+        if rule is Rule.SHOW or rule is Rule.QUERY or start < copied:
             continue
-        dashes = _DASHES.match(text, start, end)
-        is_flag = dashes is not None and dashes[0] in ("-", "--")
+        if end - start == len("key") and _ITEM_NAME.match(text, start):
+            continue
+        is_flag = text[start] == "-" and _FLAG.match(text, start) is not None
         lead = _item_lead(text, start, end) or (_FLAG_LEAD if is_flag else _LEAD).match(text, end)
         if lead is None:
             continue
@@ -86,15 +88,18 @@ def _item_lead(text: str, start: int, end: int) -> re.Match[str] | None:
 def _value(text: str, start: int, lead: re.Match[str], rule: Rule, rules: FieldRules) -> tuple[int, int, str]:
     """Where the value behind a name begins and ends (without its quotes), and what stands there instead."""
     position = lead.end()
-    if brackets := _BRACKETS.match(text, position):
+    if text.startswith(HIDDEN, position) and text[position + 3 : position + 4] in _ENDS:
+        return position, position, ""
+    first = text[position : position + 1]
+    if first in ("{", "[") and (brackets := _BRACKETS.match(text, position)):
         # A mapping under `env` or a list under `secrets` goes whole; in other mappings each name is judged by itself.
         if rule is Rule.ALL_WITHIN or (rule is Rule.NEVER and brackets[0].startswith("[")):
             opened = brackets[0][0]
             return position, brackets.end(), opened + HIDDEN + ("}" if opened == "{" else "]")
         return position, position, ""
-    if rule is Rule.ALL_WITHIN or _REFERENCE.match(text, position):
+    if rule is Rule.ALL_WITHIN or (first == "$" and _REFERENCE.match(text, position)):
         return position, position, ""
-    if quoted := _QUOTED.match(text, position):
+    if first in _QUOTES and (quoted := _QUOTED.match(text, position)):
         group = "value" if quoted["value"] is not None else "inner"
         if lead[0].rstrip().endswith(",") and _is_word_of_a_list(text, quoted[group], start, quoted.end(), rules):
             return position, position, ""

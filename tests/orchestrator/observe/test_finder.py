@@ -29,12 +29,41 @@ def made_up(length: int, alphabet: str = LETTERS) -> str:
 
 NAMES = st.sampled_from(
     [
-        *("token", "apiKey", "DB_PASSWORD", "client-secret", "env", "env.HOME", "credentials", "Authorization", "cookie"),
+        *(
+            "token",
+            "apiKey",
+            "DB_PASSWORD",
+            "client-secret",
+            "env",
+            "env.HOME",
+            "credentials",
+            "Authorization",
+            "cookie",
+        ),
         *("input_tokens", "primary_key", "name", "value", "key", "user", "x", "--token", "-u", "--user", "sKey", "éñv"),
     ]
 )
 BETWEEN = st.sampled_from(
-    ["=", ": ", ' = "', '": "', "' => '", " ", "\n", ">", '", "', '":"', "=[", "={", "://", "@", ", ", "\n  value: ", "\t", "\\n"]
+    [
+        "=",
+        ": ",
+        ' = "',
+        '": "',
+        "' => '",
+        " ",
+        "\n",
+        ">",
+        '", "',
+        '":"',
+        "=[",
+        "={",
+        "://",
+        "@",
+        ", ",
+        "\n  value: ",
+        "\t",
+        "\\n",
+    ]
 )
 VALUES = st.sampled_from(
     [
@@ -42,10 +71,10 @@ VALUES = st.sampled_from(
         *(made_up(length) for length in (3, 8, 16, 20, 24, 40)),
         *(made_up(length, "0123456789abcdef") for length in (12, 16, 32, 40, 64)),
         *(made_up(length, "0123456789abcdefABCDEF") for length in (16, 40)),
-        *(f"{prefix}{made_up(36)}" for prefix in ("ghp_", "sk-", "npm_", "hf_", "glpat-", "AIza", "acme_live_", "1234567890:A")),
-        *("AKIA" + made_up(16, string.ascii_uppercase), "https://", "bob:horse@host", "hooks.slack.com/services/T0/B0/x"),
+        *(f"{prefix}{made_up(36)}" for prefix in ("ghp_", "sk-", "npm_", "hf_", "AIza", "acme_live_", "12345:A")),
+        *("AKIA" + made_up(16, string.ascii_uppercase), "https://", "bob:horse@host", "hooks.slack.com/services/T0/x"),
         *("Bearer " + made_up(20), "eyJhbGciOi." + made_up(12), "abc1Q~" + made_up(32), "sha256:" + made_up(44)),
-        *("-----BEGIN RSA PRIVATE KEY-----\nMII", "-----END RSA PRIVATE KEY-----", "12", "true", "ＡＢ\u2028", "\x85", "\udc80"),
+        *("-----BEGIN RSA PRIVATE KEY-----\nMII", "-----END RSA PRIVATE KEY-----", "12", "ＡＢ\u2028", "\udc80"),
     ]
 )  # fmt: skip
 LINES = st.lists(NAMES | BETWEEN | VALUES | st.text(max_size=4), max_size=16).map("".join)
@@ -54,6 +83,13 @@ LINES = st.lists(NAMES | BETWEEN | VALUES | st.text(max_size=4), max_size=16).ma
 @settings(deadline=None, max_examples=600)
 @given(st.lists(LINES, max_size=4).map("\n".join))
 def test_the_search_changes_nothing_of_what_is_masked(text: str) -> None:
+    assert SEARCHED.text(text) == UNSEARCHED.text(text)
+
+
+def test_nor_where_names_stand_close() -> None:
+    text = "".join(
+        f"{name}={made_up(_random.choice([1, 9, 30]))}," for name in ["token", "x", "my_key", "--secret"] * 200
+    )
     assert SEARCHED.text(text) == UNSEARCHED.text(text)
 
 
