@@ -59,7 +59,9 @@ def main() -> None:
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
     except OrchestratorError as error:
-        click.echo(f"error: {error}", err=True)
+        from orchestrator.observe.log import mask_text
+
+        click.echo(f"error: {mask_text(str(error))}", err=True)
         sys.exit(1)
     except BrokenPipeError:
         # The reader of our output went away (`| head`); nobody is left to be told.

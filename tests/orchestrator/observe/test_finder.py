@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from orchestrator.observe.fields import FieldRules
 from orchestrator.observe.finder import Everywhere, Finder, any_of
 from orchestrator.observe.mask import NUMBER_OF_RULES, Mask
+from orchestrator.observe.shapes import RUN, SIGNED, Shape, hide_shape
 from orchestrator.observe.words import words_of
 
 RULES = FieldRules.read()
@@ -65,19 +66,38 @@ BETWEEN = st.sampled_from(
         "\\n",
     ]
 )
-VALUES = st.sampled_from(
-    [
-        *SECRETS,
-        *(made_up(length) for length in (3, 8, 16, 20, 24, 40)),
-        *(made_up(length, "0123456789abcdef") for length in (12, 16, 32, 40, 64)),
-        *(made_up(length, "0123456789abcdefABCDEF") for length in (16, 40)),
-        *(f"{prefix}{made_up(36)}" for prefix in ("ghp_", "sk-", "npm_", "hf_", "AIza", "acme_live_", "12345:A")),
-        *("AKIA" + made_up(16, string.ascii_uppercase), "https://", "bob:horse@host", "hooks.slack.com/services/T0/x"),
-        *("Bearer " + made_up(20), "eyJhbGciOi." + made_up(12), "abc1Q~" + made_up(32), "sha256:" + made_up(44)),
-        *("-----BEGIN RSA PRIVATE KEY-----\nMII", "-----END RSA PRIVATE KEY-----", "12", "ＡＢ\u2028", "\udc80"),
-    ]
-)  # fmt: skip
+SAMPLES = [
+    *SECRETS,
+    *(made_up(length) for length in (3, 8, 16, 20, 24, 40)),
+    *(made_up(length, "0123456789abcdef") for length in (12, 16, 32, 40, 64)),
+    *(made_up(length, "0123456789abcdefABCDEF") for length in (16, 40)),
+    *(f"{prefix}{made_up(36)}" for prefix in ("ghp_", "sk-", "npm_", "hf_", "AIza", "acme_live_", "12345:A")),
+    *("AKIA" + made_up(16, string.ascii_uppercase), "https://", "bob:horse@host", "hooks.slack.com/services/T0/x"),
+    *("Bearer " + made_up(20), "eyJhbGciOi." + made_up(12), "abc1Q~" + made_up(32), "sha256:" + made_up(44)),
+    *("-----BEGIN RSA PRIVATE KEY-----\nMII", "-----END RSA PRIVATE KEY-----", "12", "ＡＢ\u2028", "\udc80"),
+    *("https://bob:horse@host/", "Authorization: Basic abc", "curl -u bob:horse", "got=-Q8Q~" + "-a." * 11, "-u=b:c"),
+    *("glc_" + "a" * 16, "sq0csp-" + "b" * 20, "xoxb-" + "1" * 10, "AKCp" + "c" * 20, "A3-" + "E" * 30),
+    *("sntrys_" + "f" * 16, "abcdefab1cdefab2cdefab3g4", "ABCDEF12ABCDEF12abcd", "1234567890ab1Acd"),
+]  # fmt: skip
+VALUES = st.sampled_from(SAMPLES)
 LINES = st.lists(NAMES | BETWEEN | VALUES | st.text(max_size=4), max_size=16).map("".join)
+
+
+@pytest.mark.parametrize("shape", [*SIGNED, RUN], ids=lambda shape: shape.near[:16].decode("ascii", "replace"))
+@settings(deadline=None, max_examples=150)
+@given(text=st.lists(LINES, max_size=3).map("\n".join))
+def test_a_shape_is_found_wherever_it_matches(shape: Shape, text: str) -> None:
+    finder = Finder([shape.near], [])
+    found = hide_shape(text, shape, finder.parts(text, 0)) if finder.rules(text) else text
+    assert found == hide_shape(text, shape, [(0, len(text))])
+
+
+@pytest.mark.parametrize("shape", [*SIGNED, RUN], ids=lambda shape: shape.near[:16].decode("ascii", "replace"))
+def test_each_sample_of_a_shape_is_found(shape: Shape) -> None:
+    finder = Finder([shape.near], [])
+    matched = [text for text in SAMPLES if hide_shape(text, shape, [(0, len(text))]) != text]
+    assert matched
+    assert [text for text in matched if not finder.rules(text) or list(finder.parts(f"\n{text}\n", 0)) == []] == []
 
 
 @settings(deadline=None, max_examples=600)

@@ -333,10 +333,14 @@ def test_another_settings_file_replaces_the_rules(tmp_path: Path) -> None:
     [
         (None, "No such file"),
         ("never = [", "Invalid value"),
-        ("never = []", "'all_within' is missing"),
-        (SHIPPED_RULES.read_text() + "\nnevr = []", "unknown nevr"),
-        ("all_within = []\nnever = ['(']\ntexts = []\nexempt = []\nqueries = []", "unterminated"),
-        ("all_within = []\nnever = 'x'\ntexts = []\nexempt = []\nqueries = []", "list"),
+        ("never = []", "the list 'all_within' is missing"),
+        (SHIPPED_RULES.read_text() + "\nnevr = []", "unknown 'nevr', did you mean 'never'?"),
+        (
+            "all_within = []\nnever = [\n'a', '(',\n]\ntexts = []\nexempt = []\nqueries = []",
+            ":3: never: '(' is no regular",
+        ),
+        ("all_within = []\nnever = 'x'\ntexts = []\nexempt = []\nqueries = []", "toml:2: never: expected a list"),
+        ("all_within = []\nnever = []\ntexts = [1]\nexempt = []\nqueries = []", "toml:3: texts: expected a regular"),
     ],
 )
 def test_a_settings_file_that_cannot_be_used_is_named_with_its_fault(
@@ -345,6 +349,6 @@ def test_a_settings_file_that_cannot_be_used_is_named_with_its_fault(
     rules = tmp_path / "masking.toml"
     if content is not None:
         rules.write_text(content)
-    with pytest.raises(SettingsError, match=r"MASKING_CONFIG_PATH: .*masking\.toml: ") as caught:
+    with pytest.raises(SettingsError, match=r"MASKING_CONFIG_PATH: .*masking\.toml:") as caught:
         Mask.load({"MASKING_CONFIG_PATH": str(rules)})
     assert said in str(caught.value)
