@@ -129,9 +129,9 @@ def _line(text: str, name: str, entry: str) -> int:
     """The line of `entry` in the list `name`, or of the list itself; TOML's own reader tells no lines."""
     begin = re.search(rf"^[ \t]*[\"']?{re.escape(name)}[\"']?[ \t]*[=.\]]", text, re.MULTILINE)
     start = begin.start() if begin else 0
-    place = text.find(entry, begin.end() if begin else 0) if entry else start
-    # A basic string is written with its backslashes doubled, and then is not found: its list is.
-    return text.count("\n", 0, place if place >= 0 else start) + 1
+    # A text in double quotes has its backslashes doubled and may not be found; then its list is named.
+    places = [text.find(written, start) for written in (f"'{entry}'", f'"{entry}"', entry)] if entry else []
+    return text.count("\n", 0, next((place for place in places if place >= 0), start)) + 1
 
 
 def _unusable(*problems: str) -> SettingsError:

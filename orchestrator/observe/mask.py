@@ -18,7 +18,7 @@ from typing import Any
 
 from orchestrator.observe.fields import SHIPPED_RULES, FieldRules, Rule
 from orchestrator.observe.finder import Finder, Search, any_of
-from orchestrator.observe.known import KnownSecrets, secrets_of
+from orchestrator.observe.known import KnownSecrets, secrets_of, values_of
 from orchestrator.observe.pairs import hide_pairs, is_reference
 from orchestrator.observe.shapes import HIDDEN, RUN, SIGNED, hide, hide_shape
 
@@ -59,9 +59,14 @@ class Mask:
         rules = FieldRules.read(Path(environ.get(CONFIG_VARIABLE) or SHIPPED_RULES))
         return cls(rules, secrets=secrets_of(environ, rules))
 
+    def add_environment(self, env: Mapping[str, str]) -> None:
+        """Hide what an MCP server is given in its environment or headers, from now on and wherever it is printed."""
+        self.add_values(values_of(env, self._rules))
+
     def add_values(self, values: Iterable[str]) -> None:
         """Hide these from now on, also URL-encoded, in base64 or escaped; one under 6 characters is passed over."""
-        self._known.add(values)
+        if not self._known.add(values):
+            return
         self._search = self._finder()
         # Replaced and not cleared: a thread that masks at this moment stores its outdated answer in the old one.
         self._remembered = {}

@@ -159,6 +159,27 @@ def test_a_known_value_that_is_a_plain_word_is_hidden_as_a_word_only() -> None:
     assert mask.text("postgresql as postgres") == "postgresql as ***"
 
 
+def test_what_an_mcp_server_is_given_is_hidden_in_every_form_and_places_words_and_numbers_stay() -> None:
+    mask = Mask.load({})
+    value = 'k3y/with "quotes"&more'
+    mask.add_environment(
+        {
+            **{"LICENCE": value, "ROOT": "/data/repo", "MODE": "production", "PORT": "300000", "DB_PASSWORD": "sesame"},
+            **{
+                "URL": "https://u:p4ssw0rd-1@host/",
+                "Authorization": "Bearer abc-123-def",
+                "PLAIN_URL": "http://host:80/",
+            },
+        }
+    )
+    forms = [value, quote(value), json.dumps(value)[1:-1], base64.b64encode(value.encode()).decode().rstrip("=")]
+    for printed in (*forms, "sesame", "p4ssw0rd-1", "abc-123-def"):
+        assert printed not in mask.text(f"got <{printed}> back"), printed
+    assert mask.text("in /data/repo at production 300000, http://host:80/") == (
+        "in /data/repo at production 300000, http://host:80/"
+    )
+
+
 class Color(str, Enum):  # noqa: UP042 — the older form, whose `str()` is not its value
     RED = "red"
 
