@@ -7,8 +7,7 @@ here is necessary for its rule and need not be enough: what it finds, the exact 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 import re2  # type: ignore[import-untyped]  # the package ships no types
@@ -24,7 +23,7 @@ _OPTIONS.max_mem = 64 << 20
 class Search(Protocol):
     """What is asked about a text before a rule is applied to it; rules are known by their number."""
 
-    def rules(self, text: str) -> AbstractSet[int]:
+    def rules(self, text: str) -> Collection[int]:
         """The rules of which something may be in `text`."""
 
     def parts(self, text: str, rule: int) -> Iterator[tuple[int, int]]:
@@ -49,13 +48,16 @@ class Finder:
         # In every text: an answer without it says that RE2 gave up, for want of memory, and not that there is nothing.
         self._always = self._set.Add(b"")
         self._set.Compile()
-        self._all = frozenset(range(len(patterns)))
+        self._all = tuple(range(len(patterns)))
         self._named = re2.compile(rb"[\w.-]*(?:%b)[\w.-]*" % any_of(words) if words else rb"[\w.-]+", _OPTIONS)
         self._each = [re2.compile(pattern, _OPTIONS) for pattern in patterns]
 
-    def rules(self, text: str) -> AbstractSet[int]:
-        found = frozenset(self._set.Match(_view(text)) or ())
-        return found - {self._always} if self._always in found else self._all
+    def rules(self, text: str) -> Collection[int]:
+        found: list[int] = self._set.Match(_view(text)) or []
+        if self._always not in found:
+            return self._all
+        found.remove(self._always)
+        return found
 
     def parts(self, text: str, rule: int) -> Iterator[tuple[int, int]]:
         if "\n" not in text:
@@ -88,9 +90,9 @@ class Everywhere:
     """No search at all: every rule is applied to the whole text. What the search is tested and measured against."""
 
     def __init__(self, number_of_rules: int) -> None:
-        self._all = frozenset(range(number_of_rules))
+        self._all = tuple(range(number_of_rules))
 
-    def rules(self, text: str) -> AbstractSet[int]:
+    def rules(self, text: str) -> Collection[int]:
         del text
         return self._all
 

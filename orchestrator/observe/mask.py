@@ -82,7 +82,7 @@ class Mask:
         """Whether a secret may be in `text`, or in the JSON that it is; a no is certain, and costs a search or two."""
         found = self._search.rules(text)
         # What JSON escapes, `pass\\u0077ord`, no search sees.
-        if found - {_PAIRS} or "\\" in text:
+        if "\\" in text or any(rule != _PAIRS for rule in found):
             return True
         return bool(found) and not all(
             # A field's name may have blanks, and its parts other rules than the whole.
@@ -121,12 +121,12 @@ class Mask:
         return MASKING_FAILED
 
     def _pass(self, text: str, search: Search) -> str:
-        rules = search.rules(text)
-        if not rules:
-            return text
-        for rule in range(NUMBER_OF_RULES):
-            if rule in rules and (masked := self._apply(rule, text, search)) != text:
-                text, rules = masked, search.rules(masked)
+        rules = sorted(search.rules(text))
+        while rules:
+            rule, *rules = rules
+            masked = self._apply(rule, text, search)
+            if masked != text:
+                text, rules = masked, sorted(later for later in search.rules(masked) if later > rule)
         return text
 
     def _apply(self, rule: int, text: str, search: Search) -> str:
