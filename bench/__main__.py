@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 from bench import help as help_
-from bench import memory, overhead, task, worktree
+from bench import masking, memory, overhead, task, worktree
 
-FIGURES = (overhead, worktree, memory, help_, task)
+FIGURES = (overhead, worktree, memory, help_, task, masking)
 
 
 def main() -> None:

@@ -119,11 +119,13 @@ def _observe_gits(context: dg.AssetExecutionContext, loaded: LoadedSpec, base: B
 
 
 def _report(workflow: str, report: WrittenReport) -> dg.MaterializeResult[Any]:
-    shown = report.body if len(report.body) <= MARKDOWN_LIMIT else report.body[:MARKDOWN_LIMIT] + "\n\n*(cut)*"
+    # The Report's file is the agent's own words; what Dagster keeps of it may be seen by whoever sees the UI.
+    body = mask_text(report.body)
+    shown = body if len(body) <= MARKDOWN_LIMIT else body[:MARKDOWN_LIMIT] + "\n\n*(cut)*"
     metadata: dict[str, Any] = {
         "report": dg.MetadataValue.md(shown),
         "path": dg.MetadataValue.path(str(report.path)),
-        "outline": dg.MetadataValue.json(list(report.outline)),
+        "outline": dg.MetadataValue.json([mask_text(heading) for heading in report.outline]),
         "workflow_id": report.workflow_id,
         "seconds": report.duration_ms / 1000,
         # What a provider does not report stays away; a zero would be a lie that the UI plots.

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "cancel": ("orchestrator.cli.cancel", "End a Workflow for good."),
     "rollback": ("orchestrator.cli.rollback", "Put a Workflow back to one of its Checkpoints."),
     "delete": ("orchestrator.cli.delete", "Remove a Workflow with its trees, Reports and Checkpoints."),
+    "mask": ("orchestrator.cli.mask", "Mask the secrets in text or JSON lines from stdin."),
     "serve": ("orchestrator.cli.serve", "Run the operations server: health, and the relay of events."),
     "up": ("orchestrator.cli.up", "Run the whole system on this machine."),
 }
@@ -63,7 +64,9 @@ def main() -> None:
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
     except OrchestratorError as error:
-        click.echo(f"error: {error}", err=True)
+        from orchestrator.observe.log import mask_text
+
+        click.echo(f"error: {mask_text(str(error))}", err=True)
         sys.exit(1)
     except BrokenPipeError:
         # The reader of our output went away (`| head`); nobody is left to be told.

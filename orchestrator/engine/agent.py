@@ -10,6 +10,7 @@ from orchestrator.agents import AgentSession, AgentStart, McpServer, agent_envir
 from orchestrator.domain.events import EventType
 from orchestrator.engine import workspace
 from orchestrator.engine.run import WorkRun
+from orchestrator.observe.log import hide_environment
 from orchestrator.spec.inputs import as_environment
 from orchestrator.spec.model import McpServerSpec
 from orchestrator.spec.variables import substitute
@@ -62,9 +63,11 @@ def environment(run: WorkRun) -> dict[str, str]:
 def _server(name: str, spec: McpServerSpec) -> McpServer:
     """A server as the agent is told of it, its `${NAME}` filled in; the agent starts and ends it."""
     env = {key: substitute(value, os.environ) for key, value in {**spec.env, **spec.env_overrides}.items()}
+    hide_environment(env)
     if spec.url is None:
         return McpServer(name=name, command=spec.command or "", args=spec.args, env=env)
     headers = {key: substitute(value, os.environ) for key, value in spec.headers.items()}
+    hide_environment(headers)
     return McpServer(name=name, kind=spec.transport or "http", url=spec.url, headers=headers)
 
 

@@ -54,7 +54,7 @@ def owned(engine: Engine, workflow_id: str, stop: Stop) -> Iterator[Engine]:
         ended.set()
         watch.join()
         try:
-            engine.store.write(lambda tx: _give_back(tx, lease))
+            engine.store.write(partial(_give_back, lease=lease))
         except NotFound:
             pass  # the Workflow was deleted under it
         except StoreError as error:
@@ -62,7 +62,7 @@ def owned(engine: Engine, workflow_id: str, stop: Stop) -> Iterator[Engine]:
             _log.warning("LeaseKept", message=str(error))
 
 
-def _give_back(tx: Transaction, lease: LeaseRow) -> None:
+def _give_back(tx: Transaction, *, lease: LeaseRow) -> None:
     # Between two Works of one run it is kept, so that a death there is seen as one.
     if tx.workflow(lease.workflow_id).status is not WorkflowStatus.RUNNING:
         tx.give_back_lease(lease)
@@ -86,7 +86,7 @@ def _take(store: Store, workflow_id: str) -> LeaseRow:
             _log.warning("WorkerKilled", message=f"process {process.pid} let its lease lapse and is ended")
             _kill(process)
         try:
-            return store.write(partial(_write_lease, workflow_id=workflow_id, over=over))
+            return store.write(partial(_take_once, workflow_id=workflow_id, over=over))
         except LeaseHeld:
             # A live one on this host will not go away by itself; of another host only time tells.
             patience_s = LEASE_S + HEARTBEAT_S if process is None else _HAND_OVER_S
@@ -95,8 +95,12 @@ def _take(store: Store, workflow_id: str) -> LeaseRow:
             time.sleep(POLL_S)
 
 
-def _write_lease(tx: Transaction, *, workflow_id: str, over: int | None) -> LeaseRow:
+def _take_once(tx: Transaction, *, workflow_id: str, over: int | None) -> LeaseRow:
     return tx.take_lease(workflow_id, this_process(), seconds=LEASE_S, over=over)
+
+
+def _renew(tx: Transaction, *, lease: LeaseRow) -> None:
+    tx.renew_lease(lease, seconds=LEASE_S)
 
 
 def _watch(store: Store, lease: LeaseRow, stop: Stop, ended: threading.Event) -> None:
@@ -107,7 +111,7 @@ def _watch(store: Store, lease: LeaseRow, stop: Stop, ended: threading.Event) ->
                 if why := _order(request):
                     stop.order(why)
             if time.monotonic() - renewed >= HEARTBEAT_S:
-                store.write(lambda tx: tx.renew_lease(lease, seconds=LEASE_S))
+                store.write(partial(_renew, lease=lease))
                 renewed = time.monotonic()
         except LeaseLost as lost:
             stop.order(lost)

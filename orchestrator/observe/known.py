@@ -13,7 +13,9 @@ from orchestrator.observe.shapes import HIDDEN, hide, is_key_of_known_maker
 
 # A shorter value would hide parts of ordinary words everywhere.
 _SHORTEST = 6
+_BEGINNING = 16
 _URL_PASSWORD = re.compile(r"://[^\s/?#@:]{0,256}:([^\s@]{1,1024})@")
+_NO_SECRET = re.compile(r"[A-Za-z_-]+|[\d.,:]+|(?:~|\.{0,2})/[^@\s]*|[a-z+]{2,16}://[^@\s]*")
 
 
 class KnownSecrets:
@@ -24,12 +26,20 @@ class KnownSecrets:
         # Replaced whole by `add`, so that a thread that reads it sees the old list or the new one.
         self._forms: tuple[tuple[str, str], ...] = ()
 
-    def add(self, values: Iterable[str]) -> None:
-        """Hide these from now on; values under 6 characters are passed over."""
-        self._values |= {value for value in values if len(value) >= _SHORTEST}
+    def add(self, values: Iterable[str]) -> bool:
+        """Hide these from now on; values under 6 characters are passed over. False where none of them is new."""
+        new = {value for value in values if len(value) >= _SHORTEST} - self._values
+        if not new:
+            return False
+        self._values |= new
         forms = {form: shown for value in self._values for form, shown in _forms(value)}
         # The longest first: one secret may begin with another.
         self._forms = tuple(sorted(forms.items(), key=lambda form: len(form[0]), reverse=True))
+        return True
+
+    def beginnings(self) -> list[str]:
+        """How each form begins: enough for a search, and short, so that long values cost it no more than short ones."""
+        return sorted({form[:_BEGINNING] for form, _ in self._forms})
 
     def hide(self, text: str) -> str:
         """`text` with every form of every value replaced."""
@@ -44,6 +54,20 @@ def secrets_of(environ: Mapping[str, str], rules: FieldRules) -> set[str]:
     """Values of variables whose names hide them, and the passwords of urls in the others."""
     named = {value for name, value in environ.items() if rules.rule(name) in (Rule.NEVER, Rule.TEXTS)}
     return named | {password for value in environ.values() for password in _URL_PASSWORD.findall(value)}
+
+
+def values_of(env: Mapping[str, str], rules: FieldRules) -> set[str]:
+    """What an MCP server is given, without what names a place, a number or a word: that stands in every other line.
+
+    Of `Bearer …` also what is behind the scheme.
+    """
+    secret = {
+        value
+        for name, value in env.items()
+        if rules.rule(name) in (Rule.NEVER, Rule.TEXTS) or not _NO_SECRET.fullmatch(value)
+    }
+    passwords = {password for value in env.values() for password in _URL_PASSWORD.findall(value)}
+    return secret | {value.split()[-1] for value in secret if value.strip()} | passwords
 
 
 def _replaced(text: str, form: str, shown: str) -> str:

@@ -16,7 +16,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import structlog
@@ -83,6 +83,11 @@ def bind_workflow(
 def mask_text(text: str) -> str:
     """The text as it may leave this process: what goes elsewhere than to the log passes through here."""
     return _Masks.get().text(text)
+
+
+def hide_environment(env: Mapping[str, str]) -> None:
+    """From now on nothing that leaves this process shows what an MCP server is given in `env` or in its headers."""
+    _Masks.get().add_environment(env)
 
 
 class JsonLineHandler(logging.Handler):

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.observe.fields import SHIPPED_RULES, FieldRules, Rule
-from orchestrator.observe.known import KnownSecrets, secrets_of
+from orchestrator.observe.finder import Finder, Search, any_of
+from orchestrator.observe.known import KnownSecrets, secrets_of, values_of
 from orchestrator.observe.pairs import hide_pairs, is_reference
-from orchestrator.observe.shapes import HIDDEN, hide, hide_shapes
+from orchestrator.observe.shapes import HIDDEN, RUN, SIGNED, hide, hide_shape
 
 MASKING_FAILED = "[masking failed]"
 CONFIG_VARIABLE = "MASKING_CONFIG_PATH"
@@ -30,18 +31,22 @@ _LONGEST_REMEMBERED = 80
 _MOST_REMEMBERED = 4096
 # The second pass nearly always finds nothing more; a replacement can bring together what the next pass reads as a pair.
 _MOST_PASSES = 8
-# What every pair and every shape needs. Most texts of a log line are a word or two: one search spares them a dozen.
-_MAY_HOLD_A_SECRET = re.compile(r"[=:>]|--|[\"'`]\]?\s{0,8},|[\w.~+/-]{14}", re.ASCII)
+# The rules by their numbers in a search: known values, one for each shape, pairs, random runs.
+_KNOWN, _PAIRS, _RUN = 0, 1 + len(SIGNED), 2 + len(SIGNED)
+_SHAPES = {**dict(enumerate(SIGNED, start=1)), _RUN: RUN}
+NUMBER_OF_RULES = 3 + len(SIGNED)
+_HARMLESS = (Rule.SHOW, Rule.QUERY)
 _QUERY_LENGTH = re.compile(r"\[length=\d+\]")
 
 
 class Mask:
     """Field rules and known secrets; one is shared by all threads of a process."""
 
-    def __init__(self, rules: FieldRules, *, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, rules: FieldRules, *, secrets: Iterable[str] = (), search: Search | None = None) -> None:
         self._rules = rules
         self._known = KnownSecrets()
         self._known.add(secrets)
+        self._search = search or self._finder()
         self._remembered: dict[str, str] = {}
 
     @classmethod
@@ -54,9 +59,15 @@ class Mask:
         rules = FieldRules.read(Path(environ.get(CONFIG_VARIABLE) or SHIPPED_RULES))
         return cls(rules, secrets=secrets_of(environ, rules))
 
+    def add_environment(self, env: Mapping[str, str]) -> None:
+        """Hide what an MCP server is given in its environment or headers, from now on and wherever it is printed."""
+        self.add_values(values_of(env, self._rules))
+
     def add_values(self, values: Iterable[str]) -> None:
         """Hide these from now on, also URL-encoded, in base64 or escaped; one under 6 characters is passed over."""
-        self._known.add(values)
+        if not self._known.add(values):
+            return
+        self._search = self._finder()
         # Replaced and not cleared: a thread that masks at this moment stores its outdated answer in the old one.
         self._remembered = {}
 
@@ -66,6 +77,18 @@ class Mask:
             return self._text(text)
         except Exception:  # noqa: BLE001 — whatever went wrong, the unmasked text must not get out, nor its writer fail
             return MASKING_FAILED
+
+    def may_change(self, text: str) -> bool:
+        """Whether a secret may be in `text`, or in the JSON that it is; a no is certain, and costs a search or two."""
+        found = self._search.rules(text)
+        # What JSON escapes, `pass\\u0077ord`, no search sees.
+        if "\\" in text or any(rule != _PAIRS for rule in found):
+            return True
+        return bool(found) and not all(
+            # A field's name may have blanks, and its parts other rules than the whole.
+            text[start - 1 : start] == text[end : end + 1] == '"' and self._rules.rule(text[start:end]) in _HARMLESS
+            for start, end in self._search.names(text)
+        )
 
     def value(self, value: Any, *, show_queries: bool = True) -> Any:
         """A copy of `value` in JSON types, masked by the names of its fields and, in its texts, as `text` does.
@@ -89,14 +112,39 @@ class Mask:
         return masked
 
     def _masked(self, text: str) -> str:
-        if not _MAY_HOLD_A_SECRET.search(text):
-            return self._known.hide(text)
+        search = self._search
         for _ in range(_MOST_PASSES):
-            masked = hide_pairs(hide_shapes(self._known.hide(text)), self._rules)
+            masked = self._pass(text, search)
             if masked == text:
                 return text
             text = masked
         return MASKING_FAILED
+
+    def _pass(self, text: str, search: Search) -> str:
+        rules = sorted(search.rules(text))
+        while rules:
+            rule, *rules = rules
+            masked = self._apply(rule, text, search)
+            if masked != text:
+                text, rules = masked, sorted(later for later in search.rules(masked) if later > rule)
+        return text
+
+    def _apply(self, rule: int, text: str, search: Search) -> str:
+        if rule == _KNOWN:
+            return self._known.hide(text)
+        if rule == _PAIRS:
+            return hide_pairs(text, self._rules, search)
+        return hide_shape(text, _SHAPES[rule], search.parts(text, rule))
+
+    def _finder(self) -> Search:
+        words = self._rules.words
+        patterns = [
+            any_of(self._known.beginnings()),
+            *(shape.near for shape in SIGNED),
+            b"" if words is None else any_of(words),
+            RUN.near,
+        ]
+        return Finder(patterns, words)
 
     def _value(self, value: Any, rule: Rule, depth: int, show_queries: bool) -> Any:
         if isinstance(value, str):

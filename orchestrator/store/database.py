@@ -6,6 +6,7 @@ import copy
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar, cast
 
 import structlog
@@ -191,8 +192,9 @@ class Store:
 
 def _use(fn: Callable[..., object], written: Sequence[Event]) -> str:
     """What a transaction was for: the events that it told, or the function where it told none."""
-    function: str = getattr(fn, "__qualname__", type(fn).__name__)
-    return "+".join(event.type for event in written) or function.partition(".<")[0]
+    named = fn.func if isinstance(fn, partial) else fn
+    function: str = getattr(named, "__qualname__", type(named).__name__)
+    return "+".join(event.type for event in written) or function.partition(".<")[0].lstrip("_")
 
 
 def _transaction_number(connection: Connection) -> str | None:

@@ -10,14 +10,14 @@ from collections.abc import Callable
 import pytest
 
 from bench import help as help_
-from bench import memory, overhead, task, worktree
+from bench import masking, memory, overhead, task, worktree
 from bench.__main__ import FIGURES
 from bench.measure import Figure
 from bench.recording import GitStep, Query, record
 from bench.world import ROOT, World, append_line, local_run, log_lines, make_repository, temporary_world, write_spec
 
 _LINE = re.compile(r"\w+ +[\d.]+ (x|ms) +at most [\d.]+ (x|ms) +(met|not met) +\(ours [\d.]+ (ms|MB), .+\): .+")
-_LIMITS = {"overhead": 1.25, "worktree": 1.1, "memory": 1.2, "help": 0.3, "task": 30}
+_LIMITS = {"overhead": 1.25, "worktree": 1.1, "memory": 1.2, "help": 0.3, "task": 30, "masking": 0.2}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,7 @@ _LIMITS = {"overhead": 1.25, "worktree": 1.1, "memory": 1.2, "help": 0.3, "task"
         pytest.param(lambda: memory.measure(tries=1), id="memory"),
         pytest.param(lambda: help_.measure(tries=1), id="help"),
         pytest.param(lambda: task.measure(tries=1, tasks=4), id="task"),
+        pytest.param(lambda: masking.measure(tries=1), id="masking"),
     ],
 )
 def test_a_figure_is_one_line_with_its_limit_and_verdict(

@@ -51,6 +51,13 @@ def test_a_run_materializes_reports_and_checkpoints_with_what_plots_and_reads(wo
     assert checks(result) == {"outline": True, "tests": True}
 
 
+def test_what_dagster_keeps_of_a_report_is_masked(world: World) -> None:
+    result = world.execute(world.job(SHIP.replace("## Findings\\n\\n%s", "## Findings\\n\\npassword=horse-%s")))
+
+    shown = materialized(result)[SURVEY].metadata["report"]
+    assert shown == dg.MetadataValue.md("# Survey\n\n## Findings\n\npassword=***\n")
+
+
 def test_nothing_is_out_of_date_after_a_run_on_new_commits(world: World) -> None:
     loaded = world.spec()
     job = world.definitions(loaded).resolve_job_def("ship")

@@ -177,3 +177,40 @@ def test_a_local_run_keeps_everything_in_postgresql_where_the_url_says_so(tmp_pa
         )
         assert ours == ["COMPLETED"]
         assert dagsters.scalars().all() == [workflow_id]
+
+
+def masked(home: Path, text: bytes, *arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "orchestrator.cli", "mask", *arguments],
+        env={"PATH": os.environ["PATH"], "ORCHESTRATOR_HOME": str(home), **environment},
+        input=text,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_mask_prints_what_is_no_secret_byte_for_byte(tmp_path: Path) -> None:
+    text = b'\xff ok\r\n{"n": 1.0, "password": 12, "input_tokens":5}\r\nsay 0pen-5esame\nno end \xe2\x82'
+    shown = text.replace(b": 12", b': "***"').replace(b"0pen-5esame", b"***")
+    ended = masked(tmp_path, text, SOME_SECRET="0pen-5esame")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, shown, b"")
+
+
+def test_mask_takes_another_settings_file_and_names_what_is_wrong_in_it(tmp_path: Path) -> None:
+    shipped = masked(tmp_path, b"", "--print-config").stdout
+    config = tmp_path / "own.toml"
+    config.write_bytes(shipped.replace(b"# Never shown, not even a number.\nnever = [", b"never = [\n  'pin',"))
+    assert masked(tmp_path, b"pin=1234 password=x1\n", "--config", str(config)).stdout == b"pin=*** password=***\n"
+    config.write_bytes(shipped.replace(b"'credential_ids?'", b"'('"))
+    ended = masked(tmp_path, b"password=x1\n", MASKING_CONFIG_PATH=str(config))
+    assert (ended.returncode, ended.stdout) == (1, b"")
+    line = config.read_text().splitlines().index("  '(',") + 1
+    assert f"{config}:{line}: exempt: '(' is no regular expression" in ended.stderr.decode()
+
+
+def test_an_error_that_ends_a_command_is_masked(tmp_path: Path) -> None:
+    ended = orchestrator(tmp_path, "status", "0pen-5esame", SOME_SECRET="0pen-5esame")
+    assert ended.returncode == 1
+    assert "error: " in ended.stderr
+    assert "0pen-5esame" not in ended.stderr
