@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.domain.events import Event
+from orchestrator.domain.measures import Measure, count, observe
 from orchestrator.git import GitCommand, GitSettings
 from orchestrator.observe.log import get_logger
+from orchestrator.observe.timings import TIMINGS
 from orchestrator.settings import Settings
 from orchestrator.store import Store, open_store
 
@@ -29,14 +31,22 @@ def open_engine(settings: Settings) -> Engine:
 
 
 def open_settings_store(settings: Settings) -> Store:
-    """The store that the settings name; every event it commits is logged."""
-    return open_store(
+    """The store that the settings name; every event it commits is logged, this process's timings are stored in it."""
+    store = open_store(
         settings.database_url,
         pool_min=settings.database_pool_min,
         pool_max=settings.database_pool_max,
         connection_timeout_ms=settings.database_connection_timeout_ms,
+        observe=TIMINGS.query,
         announce=log_events,
     )
+
+    def write(measures: Sequence[Measure]) -> None:
+        store.write(lambda tx: tx.add_measures(measures), patient=False)
+
+    TIMINGS.attach(write)
+    store.on_close(lambda: TIMINGS.detach(write))
+    return store
 
 
 def git_settings(settings: Settings) -> GitSettings:
@@ -46,7 +56,7 @@ def git_settings(settings: Settings) -> GitSettings:
         worktree_root=settings.worktree_root_path,
         timeout_ms=settings.git_command_timeout_ms,
         clone_depth=settings.git_clone_depth,
-        observe=_log_git,
+        observe=_observe_git,
     )
 
 
@@ -73,5 +83,7 @@ def _sentence(event: Event) -> str:
     return f"{event.type} {'/'.join(str(name) for name in named if name)}".rstrip()
 
 
-def _log_git(command: GitCommand) -> None:
+def _observe_git(command: GitCommand) -> None:
+    TIMINGS.add(observe("git_command_duration_milliseconds", command.duration_ms, command=command.name))
+    TIMINGS.add([count("git_command_failed_total", int(command.failed), command=command.name)])
     _log.debug("GitCommand", message=command.line, duration=round(command.duration_ms), failed=command.failed)
