@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from orchestrator.domain.metrics import METRICS
 
@@ -85,7 +86,13 @@ def _labels(name: str, given: dict[str, str | None]) -> str:
     labels = METRICS[name].labels
     if given.keys() != set(labels):
         raise ValueError(f"{name} has the labels {', '.join(labels) or 'none'}, not {', '.join(given) or 'none'}")
-    return json.dumps([_label(given[label]) for label in labels], ensure_ascii=True, separators=(",", ":"))
+    return _joined(tuple(given[label] for label in labels))
+
+
+# The same few, thousands of times.
+@lru_cache(maxsize=4096)
+def _joined(values: tuple[str | None, ...]) -> str:
+    return json.dumps([_label(value) for value in values], separators=(",", ":"))
 
 
 def _label(value: str | None) -> str:

@@ -35,7 +35,6 @@ class Relay:
 
     Attributes:
         publish_failure_streak: rounds in a row that could not take or mark events.
-        last_round_at: monotonic seconds; when it last came round.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class Relay:
         self._poll_ms = poll_ms
         self._owner = ids.new_process_id()
         self.publish_failure_streak = 0
-        self.last_round_at = time.monotonic()
+        self._last_round_at = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
         """Relay until `stop` is set; the handler at work then finishes, what is left stays pending."""
@@ -69,8 +68,12 @@ class Relay:
             except StoreError as error:
                 self.publish_failure_streak += 1
                 log.exception("EventRelayStalled", message=str(error), context={"owner": self._owner})
-            self.last_round_at = time.monotonic()
+            self._last_round_at = time.monotonic()
             stop.wait(self._poll_ms / 1000)
+
+    def idle_s(self) -> float:
+        """Seconds since it last came round, or handed an event over."""
+        return time.monotonic() - self._last_round_at
 
     def drain(self, stop: threading.Event | None = None) -> int:
         """Relay what is pending until nothing can be claimed, and return how many events that was.
@@ -99,7 +102,7 @@ class Relay:
             for event in claimed:
                 if stop.is_set() or time.monotonic() > deadline or not self._hand_over(event, stop):
                     break
-                handled[event.id] = self.last_round_at = time.monotonic()
+                handled[event.id] = self._last_round_at = time.monotonic()
         finally:
             now = time.monotonic()
             ago = {id: (now - moment) * 1000 for id, moment in handled.items()}

@@ -23,6 +23,11 @@ _MOST_CELLS = 2_000
 class Timings:
     """What one process has measured and not stored yet. Threads may share it; a fork starts with an empty one."""
 
+    _lock: threading.Lock
+    _stop: threading.Event
+    _cells: dict[tuple[str, str, str], float]
+    _thread: threading.Thread | None
+
     def __init__(self, *, flush_s: float = FLUSH_S) -> None:
         self._flush_s = flush_s
         self._write: Write | None = None
@@ -84,8 +89,8 @@ class Timings:
     def _renew(self) -> None:
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._cells: dict[tuple[str, str, str], float] = {}
-        self._thread: threading.Thread | None = None
+        self._cells = {}
+        self._thread = None
 
 
 # One for the process: git and the database are opened in different places and measured together.
