@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.agents.loop import LoopThread
 from orchestrator.agents.session import AgentSession, AgentStart, Turn, Usage
 from orchestrator.domain.errors import AgentTimeout
+from orchestrator.observe.trace import span
 
 if TYPE_CHECKING:
     from orchestrator.agents.acp import AcpConversation
@@ -35,8 +36,13 @@ def start_agent(start: AgentStart) -> Iterator[AgentSession]:
         except BaseException:
             # What went wrong first is what the caller has to hear.
             with contextlib.suppress(AgentTimeout):
-                loop.call(conversation.stop())
+                _stop(loop, conversation)
             raise
+        _stop(loop, conversation)
+
+
+def _stop(loop: LoopThread, conversation: AcpConversation) -> None:
+    with span("agent.stop"):
         loop.call(conversation.stop())
 
 

@@ -16,7 +16,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("orchestrator.cli.run", "Launch a workflow."),
     "list": ("orchestrator.cli.list", "List Workflows, newest first."),
     "status": ("orchestrator.cli.status", "Show one Workflow with its Works and Tasks."),
-    "serve": ("orchestrator.cli.serve", "Run the operations server: health, and the relay of events."),
+    "serve": ("orchestrator.cli.serve", "Run the operations server: health, metrics, and the relay of events."),
     "up": ("orchestrator.cli.up", "Run the whole system on this machine."),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 WORKFLOW_ID_TAG = "orchestrator/workflow_id"
 CORRELATION_ID_TAG = "orchestrator/correlation_id"
 SPEC_DIGEST_TAG = "orchestrator/spec_digest"
+TRACE_ID_TAG = "orchestrator/trace_id"
 STATUS_TAG = "orchestrator/status"
 
 # Job metadata: the spec's document, so that whoever accepts a run needs no user code to know what was asked for.

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.domain.events import Event
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.events import Event, EventType
 from orchestrator.domain.measures import Measure, count, observe
 from orchestrator.git import GitCommand, GitSettings
 from orchestrator.observe.log import get_logger
 from orchestrator.observe.timings import TIMINGS
+from orchestrator.observe.trace import start_tracing, tracing, workflow_ended
 from orchestrator.settings import Settings
 from orchestrator.store import Store, open_store
 
 _log = get_logger(__name__)
+_ENDED = frozenset({EventType.WORKFLOW_COMPLETED, EventType.WORKFLOW_FAILED, EventType.WORKFLOW_CANCELLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,19 +29,27 @@ class Engine:
 
 
 def open_engine(settings: Settings) -> Engine:
-    """Open the store (its tables must exist) and say where git works."""
+    """Open the store (its tables must exist) and say where git works; from here on this process is traced."""
+    start_settings_tracing(settings)
     return Engine(settings=settings, store=open_settings_store(settings), git=git_settings(settings))
 
 
 def open_settings_store(settings: Settings) -> Store:
     """The store that the settings name; every event it commits is logged, this process's timings are stored in it."""
+
+    def announce(events: Sequence[Event]) -> None:
+        log_events(events)
+        for event in events:
+            if event.type in _ENDED:
+                _emit_root(store, event)
+
     store = open_store(
         settings.database_url,
         pool_min=settings.database_pool_min,
         pool_max=settings.database_pool_max,
         connection_timeout_ms=settings.database_connection_timeout_ms,
         observe=TIMINGS.query,
-        announce=log_events,
+        announce=announce,
     )
 
     def write(measures: Sequence[Measure]) -> None:
@@ -47,6 +58,15 @@ def open_settings_store(settings: Settings) -> Store:
     TIMINGS.attach(write)
     store.on_close(lambda: TIMINGS.detach(write))
     return store
+
+
+def start_settings_tracing(settings: Settings) -> None:
+    """Trace this process as the settings say; before its store is opened, whose statements are spans too."""
+    start_tracing(
+        enabled=settings.otel_enabled,
+        endpoint=settings.otel_exporter_otlp_endpoint,
+        version=settings.app_version,
+    )
 
 
 def git_settings(settings: Settings) -> GitSettings:
@@ -73,6 +93,26 @@ def log_events(events: Sequence[Event]) -> None:
             duration=event.duration_ms,
             context=dict(event.context),
         )
+
+
+def _emit_root(store: Store, event: Event) -> None:
+    """The root span of the execution that this event ended; whatever goes wrong with it is no fault of the Workflow."""
+    if not tracing() or event.workflow_id is None:
+        return
+    try:
+        workflow_id = event.workflow_id
+        row = store.read(lambda reader: reader.workflow(workflow_id), patient=False)
+    except OrchestratorError:
+        return
+    workflow_ended(
+        workflow_id=row.id,
+        trace_id=row.trace_id,
+        status=str(row.status),
+        ended_at=event.occurred_at,
+        duration_ms=event.duration_ms,
+        error=event.context.get("error"),
+        attributes={"workflow.name": row.workflow, "correlation.id": event.correlation_id},
+    )
 
 
 def _sentence(event: Event) -> str:

@@ -6,7 +6,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from orchestrator.domain.ids import workspace_id
 from orchestrator.observe.log import get_logger
+from orchestrator.observe.trace import span
 
 REPORTS = "reports"
 _log = get_logger(__name__)
@@ -36,11 +38,16 @@ def make(
         trees: Git's name -> its WorkTree.
         reports: path below `reports/` (`<work>/<task>.md`) -> the Report.
     """
-    workspace = workflow_folder(workflow_root, workflow_id) / "workspaces" / work
+    with span("resource.prepare_workspace", {"workspace.id": workspace_id(workflow_id, work)}):
+        return _make(workflow_folder(workflow_root, workflow_id) / "workspaces" / work, trees=trees, reports=reports)
+
+
+def _make(workspace: Path, *, trees: Mapping[str, Path], reports: Mapping[str, Path]) -> Path:
     # An earlier try may have left links to what is no longer wanted; the rest is what its agent dropped here.
     if workspace.exists():
         shutil.rmtree(workspace)
-    (workspace / REPORTS).mkdir(parents=True)
+    with span("filesystem.create_directory"):
+        (workspace / REPORTS).mkdir(parents=True)
     for name, tree in trees.items():
         _link(workspace / name, tree)
     for name, report in reports.items():
@@ -53,10 +60,12 @@ def make(
 def remove_all(workflow_root: Path, workflow_id: str) -> None:
     """Remove the WorkSpaces of an ended Workflow; links are removed, never followed."""
     workspaces = workflow_folder(workflow_root, workflow_id) / "workspaces"
-    if workspaces.exists():
-        shutil.rmtree(workspaces)
+    with span("resource.cleanup", {"workflow.id": workflow_id}):
+        if workspaces.exists():
+            shutil.rmtree(workspaces)
 
 
 def _link(link: Path, target: Path) -> None:
-    link.symlink_to(target)
+    with span("filesystem.create_symlink"):
+        link.symlink_to(target)
     _log.debug("SymlinkCreated", message=f"{link.name} -> {target}", link=str(link), target=str(target))

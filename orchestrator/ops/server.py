@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from orchestrator.events.relay import Relay
+from orchestrator.observe.trace import tracing_app
 from orchestrator.ops.dependencies import ConnectMcp, checks, informing, no_mcp_servers
 from orchestrator.ops.health import Health, timestamp
 from orchestrator.ops.http import ImpatientProtocol
@@ -87,7 +88,7 @@ def serve(settings: Settings, store: Store, *, host: str) -> None:
         retry_delay_ms=settings.event_retry_delay_ms,
     )
     config = uvicorn.Config(
-        application(settings, store, relay),
+        tracing_app(application(settings, store, relay)),
         host=host,
         port=settings.port,
         http=ImpatientProtocol,
