@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from orchestrator.agents import AgentSession, AgentStart, McpServer, agent_environment, profile_of, start_agent
 from orchestrator.domain.events import EventType
 from orchestrator.engine import workspace
 from orchestrator.engine.run import WorkRun
+from orchestrator.observe.trace import span
 from orchestrator.spec.inputs import as_environment
 from orchestrator.spec.model import McpServerSpec
 from orchestrator.spec.variables import substitute
@@ -19,29 +20,47 @@ from orchestrator.store import Transaction
 @contextmanager
 def open_agent(run: WorkRun) -> Iterator[AgentSession]:
     """The agent of this Work, ready for its first query; gone, with all it started, when the block is left."""
-    settings = run.engine.settings
-    start = AgentStart(
-        profile=profile_of(run.work.provider, run.work.command or ()),
-        model=run.work.model,
-        workspace=run.workspace,
-        home=workspace.agent_home(settings.workflow_root_path, run.workflow.id),
-        env=environment(run),
-        mcp_servers=tuple(_server(name, server) for name, server in run.work.mcp_servers.items()),
-        metadata={"correlationId": run.workflow.correlation_id},
-        start_timeout_ms=run.remaining_ms(settings.agent_start_timeout_ms),
-        query_timeout_ms=settings.agent_query_timeout_ms,
-        stop_timeout_ms=settings.agent_stop_timeout_ms,
-        pass_fds=(run.lock.fd,),
-    )
     started: AgentSession | None = None
     try:
-        with start_agent(start) as agent:
+        with ExitStack() as running:
+            with span("agent.start", {"work.id": run.row.id, "work.model": run.work.model}) as step:
+                agent = running.enter_context(start_agent(_start(run)))
+                step.set("agent.process.pid", agent.pid)
+                step.set("mcp.server.count", len(run.work.mcp_servers))
             _started(run, agent)
             started = agent
             yield agent
     finally:
         if started is not None:
             _event(run, EventType.AGENT_STOPPED, {"pid": started.pid, "provider": started.provider})
+
+
+def _start(run: WorkRun) -> AgentStart:
+    settings = run.engine.settings
+    return AgentStart(
+        profile=profile_of(run.work.provider, run.work.command or ()),
+        model=run.work.model,
+        workspace=run.workspace,
+        home=workspace.agent_home(settings.workflow_root_path, run.workflow.id),
+        env=environment(run),
+        mcp_servers=_servers(run),
+        metadata={"correlationId": run.workflow.correlation_id},
+        start_timeout_ms=run.remaining_ms(settings.agent_start_timeout_ms),
+        query_timeout_ms=settings.agent_query_timeout_ms,
+        stop_timeout_ms=settings.agent_stop_timeout_ms,
+        pass_fds=(run.lock.fd,),
+    )
+
+
+def _servers(run: WorkRun) -> tuple[McpServer, ...]:
+    named = run.work.mcp_servers
+    attributes = {
+        "mcp.server.count": len(named),
+        "mcp.global_refs": tuple(name for name, server in named.items() if not server.is_inline),
+        "mcp.work_refs": tuple(named),
+    }
+    with span("mcp.config.merge", attributes):
+        return tuple(_server(name, server) for name, server in named.items())
 
 
 def environment(run: WorkRun) -> dict[str, str]:
