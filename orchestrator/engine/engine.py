@@ -11,7 +11,7 @@ from orchestrator.domain.measures import Measure, count, observe
 from orchestrator.git import GitCommand, GitSettings
 from orchestrator.observe.log import get_logger
 from orchestrator.observe.timings import TIMINGS
-from orchestrator.observe.trace import start_tracing, tracing, workflow_ended
+from orchestrator.observe.trace import start_tracing, trace_database, tracing, workflow_ended
 from orchestrator.settings import Settings
 from orchestrator.store import Store, open_store
 
@@ -55,6 +55,7 @@ def open_settings_store(settings: Settings) -> Store:
     def write(measures: Sequence[Measure]) -> None:
         store.write(lambda tx: tx.add_measures(measures), patient=False)
 
+    store.instrument(trace_database)
     TIMINGS.attach(write)
     store.on_close(lambda: TIMINGS.detach(write))
     return store
@@ -108,8 +109,9 @@ def _emit_root(store: Store, event: Event) -> None:
         workflow_id=row.id,
         trace_id=row.trace_id,
         status=str(row.status),
+        # From accepted: the first Work makes the WorkTrees before the Workflow is RUNNING.
+        began_at=row.created_at,
         ended_at=event.occurred_at,
-        duration_ms=event.duration_ms,
         error=event.context.get("error"),
         attributes={"workflow.name": row.workflow, "correlation.id": event.correlation_id},
     )

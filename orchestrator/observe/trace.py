@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from structlog.contextvars import bound_contextvars
@@ -81,6 +81,12 @@ def tracing_app(app: Any) -> Any:
     return app if _Process.tracing is None else _Process.tracing.asgi(app)
 
 
+def trace_database(engine: Any) -> None:
+    """Make a span of each statement of a SQLAlchemy engine that is part of a trace."""
+    if _Process.tracing is not None:
+        _Process.tracing.database(engine)
+
+
 @contextmanager
 def workflow_trace(*, workflow_id: str, trace_id: str | None) -> Iterator[None]:
     """Spans within belong to the trace of this Workflow, those on top to its root; log lines name the trace."""
@@ -93,7 +99,7 @@ def workflow_trace(*, workflow_id: str, trace_id: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def span(name: str, attributes: Mapping[str, Value] | None = None) -> Iterator[Span]:
+def span(name: str, attributes: Mapping[str, Any] | None = None) -> Iterator[Span]:
     """A step; an exception that leaves it makes it an ERROR with `error.type` and `error.message`."""
     current = _Process.tracing
     if current is None:
@@ -108,12 +114,12 @@ def workflow_ended(
     workflow_id: str,
     trace_id: str | None,
     status: str,
+    began_at: datetime,
     ended_at: datetime,
-    duration_ms: int | None,
     error: str | None,
     attributes: Mapping[str, Value],
 ) -> None:
-    """Emit the root span of an execution that ended, from its first RUNNING to now."""
+    """Emit the root span of an execution, from accepted to ended; again where it ends again, after a resume."""
     current = _Process.tracing
     if current is None or trace_id is None:
         return
@@ -121,7 +127,7 @@ def workflow_ended(
         ROOT,
         trace_id=int(trace_id, 16),
         span_id=root_id(workflow_id),
-        began_at=ended_at - timedelta(milliseconds=duration_ms or 0),
+        began_at=began_at,
         ended_at=ended_at,
         attributes={"workflow.id": workflow_id, "workflow.status": status, **attributes},
         error=error,

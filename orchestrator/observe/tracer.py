@@ -121,6 +121,13 @@ class Tracing:
 
         return OpenTelemetryMiddleware(app, excluded_urls=_UNTRACED, tracer_provider=self._provider)
 
+    def database(self, engine: Any) -> None:
+        """Statements of the engine as spans."""
+        from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
+
+        # It says that it supports SQLAlchemy below 2.1; what it hooks into has not changed.
+        SQLAlchemyInstrumentor().instrument(engine=engine, tracer_provider=self._provider, skip_dep_check=True)
+
     def flush(self) -> None:
         """Send what waits, within a second, unless the collector failed last time."""
         if self._exporter.failing:
@@ -239,10 +246,7 @@ def _nanoseconds(moment: datetime) -> int:
 
 def _instrument(provider: TracerProvider) -> None:
     from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
-    from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
 
-    # It says that it supports SQLAlchemy below 2.1; what it hooks into has not changed (tests/orchestrator/observe).
-    SQLAlchemyInstrumentor().instrument(tracer_provider=provider, skip_dep_check=True)
     HTTPXClientInstrumentor().instrument(tracer_provider=provider)
     if importlib.util.find_spec("redis") is not None:
         from opentelemetry.instrumentation.redis import RedisInstrumentor

@@ -114,6 +114,10 @@ class Store:
         """Connections of this process that a transaction holds now (`db.connection.pool.active`)."""
         return cast(QueuePool, self._engine.pool).checkedout()
 
+    def instrument(self, hook: Callable[[Engine], None]) -> None:
+        """Let `hook` listen in on the engine."""
+        hook(self._engine)
+
     def on_close(self, call: Callable[[], None]) -> None:
         """Have `call` made before the connections are closed."""
         self._closing.append(call)
