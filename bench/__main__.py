@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from bench import health, memory, observability, overhead, scrape, task, worktree
 from bench import help as help_
-from bench import memory, overhead, task, worktree
 
-FIGURES = (overhead, worktree, memory, help_, task)
+FIGURES = (overhead, worktree, memory, help_, task, observability, scrape, health)
 
 
 def main() -> None:
