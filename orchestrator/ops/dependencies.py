@@ -33,7 +33,7 @@ class McpConnection:
     reachable: bool
 
 
-# Connects to every active MCP server, in parallel and within MCP_VALIDATION_TIMEOUT_MS.
+# Connects to every active MCP server, in parallel, and within the check's own limit.
 ConnectMcp = Callable[[], Sequence[McpConnection]]
 
 
