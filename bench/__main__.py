@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from bench import health, masking, memory, observability, overhead, scrape, task, worktree
 from bench import help as help_
-from bench import masking, memory, overhead, task, worktree
 
-FIGURES = (overhead, worktree, memory, help_, task, masking)
+FIGURES = (overhead, worktree, memory, help_, task, observability, scrape, health, masking)
 
 
 def main() -> None:

@@ -73,6 +73,7 @@ class WorkflowRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
             tags.CORRELATION_ID_TAG: row.correlation_id,
             tags.SPEC_DIGEST_TAG: row.spec_digest,
             tags.STATUS_TAG: str(row.status),
+            **({} if row.trace_id is None else {tags.TRACE_ID_TAG: row.trace_id}),
         }
 
     def _document(self, run: dg.DagsterRun) -> str | None:

@@ -59,7 +59,11 @@ def run(name: str, *, run_id: str, texts: dict[str, str], resume: Resume | None 
             run_config=dict(workflow.inputs),
             instance=instance,
             run_id=run_id,
-            tags={tags.WORKFLOW_ID_TAG: workflow.id, tags.CORRELATION_ID_TAG: workflow.correlation_id},
+            tags={
+                tags.WORKFLOW_ID_TAG: workflow.id,
+                tags.CORRELATION_ID_TAG: workflow.correlation_id,
+                **({} if workflow.trace_id is None else {tags.TRACE_ID_TAG: workflow.trace_id}),
+            },
             raise_on_error=False,
         )
         return result.success

@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from orchestrator.engine.engine import Engine, open_engine
+from orchestrator.observe.trace import flush_traces
 from orchestrator.settings import load_settings
 
 
@@ -33,6 +34,7 @@ class EngineResource(dg.ConfigurableResource[Engine]):
         del context
         if self._engine is not None:
             self._engine.store.close()
+            flush_traces()
 
     def engine(self) -> Engine:
         """The engine of this run."""

@@ -30,6 +30,7 @@ from orchestrator.domain.errors import (
     AgentStartError,
     AgentTimeout,
 )
+from orchestrator.observe.trace import span
 
 _T = TypeVar("_T")
 # The share of the stop time-out in which a turn may end by itself after `session/cancel`: 2 s of the default 30 s.
@@ -90,13 +91,18 @@ class AcpConversation:
         cost_before = self._listener.cost_usd
         self._listener.begin()
         prompt = [TextContentBlock(type="text", text=text)]
-        self._turn = asyncio.create_task(
-            self._connection.prompt(session_id=self.session_id, prompt=cast("Any", prompt), **self._start.metadata)
+        request = self._connection.prompt(
+            session_id=self.session_id, prompt=cast("Any", prompt), **self._start.metadata
         )
+        with span("query.send", {"query.length": len(text)}):
+            self._turn = asyncio.create_task(request)
+            # To where it waits for the answer: by then the query is in the agent's pipe, or as much as fits.
+            await asyncio.sleep(0)
         timeout_ms = timeout_ms or self._start.query_timeout_ms
         try:
-            async with asyncio.timeout(timeout_ms / 1000):
-                response = await self._answer(self._turn)
+            with span("query.wait_response", {"query.length": len(text)}):
+                async with asyncio.timeout(timeout_ms / 1000):
+                    response = await self._answer(self._turn)
         except TimeoutError as error:
             await self.stop()
             raise AgentTimeout(

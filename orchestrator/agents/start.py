@@ -12,6 +12,7 @@ from orchestrator.agents.session import AgentSession, AgentStart, Turn, Usage
 from orchestrator.domain.errors import AgentTimeout
 from orchestrator.domain.failpoints import reached
 from orchestrator.domain.stop import Stop
+from orchestrator.observe.trace import span
 
 if TYPE_CHECKING:
     from orchestrator.agents.acp import AcpConversation
@@ -40,11 +41,16 @@ def start_agent(start: AgentStart, *, stop: Stop | None = None) -> Iterator[Agen
         except BaseException:
             # What went wrong first is what the caller has to hear.
             with contextlib.suppress(AgentTimeout):
-                loop.finish(conversation.stop())
+                _stop(loop, conversation)
             raise
         reached("agent.stop.before")
-        loop.finish(conversation.stop())
+        _stop(loop, conversation)
         reached("agent.stop.after")
+
+
+def _stop(loop: LoopThread, conversation: AcpConversation) -> None:
+    with span("agent.stop"):
+        loop.finish(conversation.stop())
 
 
 class _BlockingSession:

@@ -22,7 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "rollback": ("orchestrator.cli.rollback", "Put a Workflow back to one of its Checkpoints."),
     "delete": ("orchestrator.cli.delete", "Remove a Workflow with its trees, Reports and Checkpoints."),
     "mask": ("orchestrator.cli.mask", "Mask the secrets in text or JSON lines from stdin."),
-    "serve": ("orchestrator.cli.serve", "Run the operations server: health, and the relay of events."),
+    "serve": ("orchestrator.cli.serve", "Run the operations server: health, metrics, and the relay of events."),
     "up": ("orchestrator.cli.up", "Run the whole system on this machine."),
 }
 

@@ -23,6 +23,14 @@ def correlation_id(workflow_id: str, chain: int = 1) -> str:
     return f"{workflow_id}-{chain:03d}"
 
 
+def trace_id(workflow_id: str, run_id: str | None) -> str:
+    """The trace of one execution, 32 hex digits: the UUID of its first run."""
+    hex_digits = (run_id or "").replace("-", "").lower()
+    if re.fullmatch(r"[0-9a-f]{32}", hex_digits) and int(hex_digits, 16):
+        return hex_digits
+    return hashlib.sha256(workflow_id.encode()).hexdigest()[:32]
+
+
 def work_id(workflow_id: str, work: str) -> str:
     """Id of the Work named `work` in one Workflow."""
     return _derived("wk", workflow_id, work)

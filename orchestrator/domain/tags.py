@@ -5,6 +5,7 @@ from __future__ import annotations
 WORKFLOW_ID_TAG = "orchestrator/workflow_id"
 CORRELATION_ID_TAG = "orchestrator/correlation_id"
 SPEC_DIGEST_TAG = "orchestrator/spec_digest"
+TRACE_ID_TAG = "orchestrator/trace_id"
 STATUS_TAG = "orchestrator/status"
 # On the run of a resume: which request it answers; see `engine.control.ask_resume`.
 RESUME_TAG = "orchestrator/resume"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from orchestrator.agents import AgentSession, AgentStart, McpServer, agent_environment, profile_of, start_agent
 from orchestrator.domain.events import EventType
 from orchestrator.engine import workspace
 from orchestrator.engine.run import WorkRun
 from orchestrator.observe.log import hide_environment
+from orchestrator.observe.trace import span
 from orchestrator.spec.inputs import as_environment
 from orchestrator.spec.model import McpServerSpec
 from orchestrator.spec.variables import substitute
@@ -24,14 +25,30 @@ def open_agent(run: WorkRun, *, resume_session_id: str | None) -> Iterator[Agent
     Args:
         resume_session_id: the session to go on in, where the provider can; `AgentSession.resumed` says whether it did.
     """
+    started: AgentSession | None = None
+    try:
+        with ExitStack() as running:
+            with span("agent.start", {"work.id": run.row.id, "work.model": run.work.model}) as step:
+                agent = running.enter_context(start_agent(_start(run, resume_session_id), stop=run.stop))
+                step.set("agent.process.pid", agent.pid)
+                step.set("mcp.server.count", len(run.work.mcp_servers))
+            _started(run, agent)
+            started = agent
+            yield agent
+    finally:
+        if started is not None:
+            _event(run, EventType.AGENT_STOPPED, {"pid": started.pid, "provider": started.provider})
+
+
+def _start(run: WorkRun, resume_session_id: str | None) -> AgentStart:
     settings = run.engine.settings
-    start = AgentStart(
+    return AgentStart(
         profile=profile_of(run.work.provider, run.work.command or ()),
         model=run.work.model,
         workspace=run.workspace,
         home=workspace.agent_home(settings.workflow_root_path, run.workflow.id),
         env=environment(run),
-        mcp_servers=tuple(_server(name, server) for name, server in run.work.mcp_servers.items()),
+        mcp_servers=_servers(run),
         metadata={"correlationId": run.workflow.correlation_id},
         start_timeout_ms=run.remaining_ms(settings.agent_start_timeout_ms),
         query_timeout_ms=settings.agent_query_timeout_ms,
@@ -39,15 +56,17 @@ def open_agent(run: WorkRun, *, resume_session_id: str | None) -> Iterator[Agent
         pass_fds=(run.lock.fd,),
         resume_session_id=resume_session_id,
     )
-    started: AgentSession | None = None
-    try:
-        with start_agent(start, stop=run.stop) as agent:
-            _started(run, agent)
-            started = agent
-            yield agent
-    finally:
-        if started is not None:
-            _event(run, EventType.AGENT_STOPPED, {"pid": started.pid, "provider": started.provider})
+
+
+def _servers(run: WorkRun) -> tuple[McpServer, ...]:
+    named = run.work.mcp_servers
+    attributes = {
+        "mcp.server.count": len(named),
+        "mcp.global_refs": tuple(name for name, server in named.items() if not server.is_inline),
+        "mcp.work_refs": tuple(named),
+    }
+    with span("mcp.config.merge", attributes):
+        return tuple(_server(name, server) for name, server in named.items())
 
 
 def environment(run: WorkRun) -> dict[str, str]:

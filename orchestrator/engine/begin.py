@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -67,10 +68,13 @@ def _prepare(engine: Engine, workflow_id: str, plan: Plan, trees: Mapping[str, W
     """Make every WorkTree, or none: what was made before one failed is removed again."""
     # All Gits are asked before the first tree is made: most launches that fail do so here, with nothing to undo.
     commits = {git.name: _base(trees[git.name], git) for git in plan.gits}
+    creation_ms: dict[str, float] = {}
     try:
         for name, tree in trees.items():
+            began = time.monotonic()
             with _named(name):
                 tree.add(commits[name])
+            creation_ms[name] = (time.monotonic() - began) * 1000
     except BaseException:
         for tree in trees.values():
             tree.remove()
@@ -84,6 +88,7 @@ def _prepare(engine: Engine, workflow_id: str, plan: Plan, trees: Mapping[str, W
             path=str(trees[git.name].path),
             branch=trees[git.name].refs.branch,
             base_commit=commits[git.name],
+            creation_ms=creation_ms[git.name],
         )
         for git in plan.gits
     ]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from orchestrator.domain.checkpoints import Checkpoint, trailers
 from orchestrator.domain.errors import GitError
+from orchestrator.domain.ids import git_id
 from orchestrator.domain.states import WorkflowStatus, WorkStatus
 from orchestrator.engine.run import WorkRun
 from orchestrator.git import WorkTree
 from orchestrator.observe.log import get_logger
+from orchestrator.observe.trace import span
 from orchestrator.store import Transaction
+from orchestrator.store.urls import without_credentials
 
 _log = get_logger(__name__)
 
@@ -19,6 +22,13 @@ def make_checkpoint(run: WorkRun) -> Checkpoint:
     The Checkpoint's id is durable before the first commit is made, and is a trailer of each: whoever takes over after a
     death looks the id up and finds the commits that exist.
     """
+    with span("checkpoint.create", {"work.id": run.row.id, "work.sequence": run.work.sequence}) as step:
+        checkpoint = _make(run)
+        step.set("commit.hashes", tuple(checkpoint.commits.values()))
+        return checkpoint
+
+
+def _make(run: WorkRun) -> Checkpoint:
     tried_before = run.row.checkpoint_id is not None
     checkpoint_id = run.engine.store.write(lambda tx: tx.reserve_checkpoint(run.row.id))
     commits = dict(run.parents)
@@ -38,16 +48,22 @@ def make_checkpoint(run: WorkRun) -> Checkpoint:
 
 
 def _commit(run: WorkRun, tree: WorkTree, *, parent: str, checkpoint_id: str) -> str:
-    return tree.commit_checkpoint(
-        parent=parent,
-        message=f"{run.plan.workflow}: {run.work.name}",
-        trailers=trailers(
-            workflow_id=run.workflow.id,
-            work_id=run.row.id,
-            checkpoint_id=checkpoint_id,
-            sequence=run.work.sequence,
-        ),
+    named = trailers(
+        workflow_id=run.workflow.id,
+        work_id=run.row.id,
+        checkpoint_id=checkpoint_id,
+        sequence=run.work.sequence,
     )
+    with span("git.commit", {"git.id": _git_id(run, tree)}) as step:
+        message = f"{run.plan.workflow}: {run.work.name}"
+        commit = tree.commit_checkpoint(parent=parent, message=message, trailers=named)
+        step.set("commit.hashes", (commit,))
+        return commit
+
+
+def _git_id(run: WorkRun, tree: WorkTree) -> str:
+    url = next(git.url for git in run.plan.gits if git.name == tree.name)
+    return git_id(without_credentials(url))
 
 
 def _undo(made: list[tuple[WorkTree, str, str]]) -> None:

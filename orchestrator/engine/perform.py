@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 
 from orchestrator.domain import ids
+from orchestrator.domain.counted import agent_error
 from orchestrator.domain.errors import (
     AgentCrashed,
     AgentError,
@@ -35,6 +36,7 @@ from orchestrator.engine.settle import session_to_resume, settle, try_to_settle
 from orchestrator.engine.task import perform_tasks
 from orchestrator.git import tree_lock
 from orchestrator.observe.log import bind_workflow, get_logger, mask_text
+from orchestrator.observe.trace import span, workflow_trace
 from orchestrator.spec.resolve import Plan, WorkPlan
 from orchestrator.store import Transaction
 from orchestrator.store.rows import WorkflowRow
@@ -88,13 +90,29 @@ def _complete_again(tx: Transaction, workflow_id: str) -> None:
         tx.drop_requests(workflow_id, *RequestKind)
 
 
-def _bound(workflow: WorkflowRow, work_id: str | None = None) -> AbstractContextManager[None]:
-    return bind_workflow(correlation_id=workflow.correlation_id, workflow_id=workflow.id, work_id=work_id)
+@contextmanager
+def _bound(workflow: WorkflowRow, work_id: str | None = None) -> Iterator[None]:
+    with (
+        bind_workflow(correlation_id=workflow.correlation_id, workflow_id=workflow.id, work_id=work_id),
+        workflow_trace(workflow_id=workflow.id, trace_id=workflow.trace_id),
+    ):
+        yield
 
 
 def _perform(engine: Engine, workflow: WorkflowRow, plan: Plan, work: WorkPlan, stop: Stop) -> Iterator[Fact]:
     work_id = ids.work_id(workflow.id, work.name)
-    with tree_lock(engine.git, workflow.id) as lock, _bound(workflow, work_id=work_id):
+    attributes = {
+        "workflow.id": workflow.id,
+        "work.id": work_id,
+        "work.sequence": work.sequence,
+        "work.model": work.model,
+        "correlation.id": workflow.correlation_id,
+    }
+    with (
+        tree_lock(engine.git, workflow.id) as lock,
+        _bound(workflow, work_id=work_id),
+        span("work.execute", attributes),
+    ):
         trees = open_trees(engine, plan, lock)
         yield from begin(engine, workflow.id, plan, trees)
         stop.check()
@@ -134,6 +152,8 @@ def _work(run: WorkRun) -> Iterator[Fact]:
         except AgentError as error:
             if isinstance(error, AgentCrashed):
                 _report_crash(run, error)
+            else:
+                _count_error(run, error)
             if retries_left == 0:
                 raise
             retries_left -= 1
@@ -150,8 +170,21 @@ def _report_crash(run: WorkRun, error: AgentCrashed) -> None:
             EventType.AGENT_CRASHED,
             workflow_id=run.workflow.id,
             work_id=run.row.id,
-            context={"exitCode": error.exit_code, "uptimeMs": error.uptime_ms, "provider": run.work.provider},
+            context={
+                "exitCode": error.exit_code,
+                "uptimeMs": error.uptime_ms,
+                "provider": run.work.provider,
+                "model": run.work.model,
+            },
         )
+    )
+
+
+def _count_error(run: WorkRun, error: AgentError) -> None:
+    """An agent's error that no event tells of; a crash's event counts itself."""
+    work = run.work
+    run.engine.store.write(
+        lambda tx: tx.add_measures(agent_error(tx.now, provider=work.provider, model=work.model, error_type=error.kind))
     )
 
 

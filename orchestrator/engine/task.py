@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.agents import AgentSession, Turn, Usage
-from orchestrator.domain import reports
+from orchestrator.domain import ids, reports
 from orchestrator.domain.errors import AgentTimeout
 from orchestrator.domain.states import TaskStatus
 from orchestrator.engine import query
@@ -17,6 +17,7 @@ from orchestrator.engine.finished import stored_report
 from orchestrator.engine.run import WorkRun
 from orchestrator.engine.workspace import report_path
 from orchestrator.observe.log import bind_workflow, get_logger
+from orchestrator.observe.trace import span
 from orchestrator.spec.resolve import ReportPlan, TaskPlan
 from orchestrator.store.rows import NewReport, TaskResult
 
@@ -38,8 +39,12 @@ def perform_tasks(run: WorkRun, agent: AgentSession) -> Iterator[Fact]:
         else:
             run.stop.check()
             check_budget(run)
-            with bind_workflow(correlation_id=run.workflow.correlation_id, task_id=rows[task.name].id):
-                report = _perform(run, agent, task, rows[task.name].id, text=before + query.compose(task))
+            row = rows[task.name]
+            with (
+                bind_workflow(correlation_id=run.workflow.correlation_id, task_id=row.id),
+                span("task.execute", {"task.id": row.id, "task.order": row.position}),
+            ):
+                report = _perform(run, agent, task, row.id, text=before + query.compose(task))
             before = ""
         if report is not None:
             yield report
@@ -113,6 +118,17 @@ def _answer(run: WorkRun, agent: AgentSession, text: str, task: TaskPlan) -> _An
 
 
 def _write_report(
+    run: WorkRun, agent: AgentSession, task: TaskPlan, plan: ReportPlan, answer: _Answer, snapshot: dict[str, str]
+) -> WrittenReport:
+    attributes = {
+        "report.id": ids.report_id(run.workflow.id, run.work.name, task.name),
+        "report.outline": tuple(plan.outline),
+    }
+    with span("report.generate", attributes):
+        return _written(run, agent, task, plan, answer, snapshot)
+
+
+def _written(
     run: WorkRun, agent: AgentSession, task: TaskPlan, plan: ReportPlan, answer: _Answer, snapshot: dict[str, str]
 ) -> WrittenReport:
     path = report_path(run.engine.settings.workflow_root_path, run.workflow.id, run.work.name, task.name)

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.domain.failpoints import reached
+from orchestrator.domain.ids import workspace_id
 from orchestrator.observe.log import get_logger
+from orchestrator.observe.trace import span
 
 REPORTS = "reports"
 _log = get_logger(__name__)
@@ -37,14 +39,20 @@ def make(
         trees: Git's name -> its WorkTree.
         reports: path below `reports/` (`<work>/<task>.md`) -> the Report.
     """
-    workspace = workflow_folder(workflow_root, workflow_id) / "workspaces" / work
+    folder = workflow_folder(workflow_root, workflow_id)
+    with span("resource.prepare_workspace", {"workspace.id": workspace_id(workflow_id, work)}):
+        # What a worker that was killed in the middle of a Report had written aside.
+        for aside in (folder / REPORTS / work).glob(".*"):
+            aside.unlink()
+        return _make(folder / "workspaces" / work, trees=trees, reports=reports)
+
+
+def _make(workspace: Path, *, trees: Mapping[str, Path], reports: Mapping[str, Path]) -> Path:
     # An earlier try may have left links to what is no longer wanted; the rest is what its agent dropped here.
     if workspace.exists():
         shutil.rmtree(workspace)
-    (workspace / REPORTS).mkdir(parents=True)
-    # What a worker that was killed in the middle of a Report had written aside.
-    for aside in (workflow_folder(workflow_root, workflow_id) / REPORTS / work).glob(".*"):
-        aside.unlink()
+    with span("filesystem.create_directory"):
+        (workspace / REPORTS).mkdir(parents=True)
     for name, tree in trees.items():
         _link(workspace / name, tree)
     for name, report in reports.items():
@@ -58,11 +66,13 @@ def make(
 def remove_all(workflow_root: Path, workflow_id: str) -> None:
     """Remove the WorkSpaces of an ended Workflow; links are removed, never followed."""
     workspaces = workflow_folder(workflow_root, workflow_id) / "workspaces"
-    if workspaces.exists():
-        shutil.rmtree(workspaces)
-        reached("workspace.remove.after")
+    with span("resource.cleanup", {"workflow.id": workflow_id}):
+        if workspaces.exists():
+            shutil.rmtree(workspaces)
+            reached("workspace.remove.after")
 
 
 def _link(link: Path, target: Path) -> None:
-    link.symlink_to(target)
+    with span("filesystem.create_symlink"):
+        link.symlink_to(target)
     _log.debug("SymlinkCreated", message=f"{link.name} -> {target}", link=str(link), target=str(target))

@@ -12,6 +12,7 @@ from structlog.contextvars import bound_contextvars
 from orchestrator.domain import ids
 from orchestrator.domain.errors import StoreError
 from orchestrator.domain.events import Event
+from orchestrator.domain.measures import count
 from orchestrator.events.handlers import Handler
 from orchestrator.store import Store
 
@@ -31,6 +32,9 @@ class Relay:
         batch: events claimed at once.
         claim_seconds: how long a dead relay holds up the events it had claimed.
         poll_ms: between looks at an empty outbox.
+
+    Attributes:
+        publish_failure_streak: rounds in a row that could not take or mark events.
     """
 
     def __init__(
@@ -52,15 +56,24 @@ class Relay:
         self._claim_seconds = claim_seconds
         self._poll_ms = poll_ms
         self._owner = ids.new_process_id()
+        self.publish_failure_streak = 0
+        self._last_round_at = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
         """Relay until `stop` is set; the handler at work then finishes, what is left stays pending."""
         while not stop.is_set():
             try:
                 self.drain(stop)
+                self.publish_failure_streak = 0
             except StoreError as error:
+                self.publish_failure_streak += 1
                 log.exception("EventRelayStalled", message=str(error), context={"owner": self._owner})
+            self._last_round_at = time.monotonic()
             stop.wait(self._poll_ms / 1000)
+
+    def idle_s(self) -> float:
+        """Seconds since it last came round, or handed an event over."""
+        return time.monotonic() - self._last_round_at
 
     def drain(self, stop: threading.Event | None = None) -> int:
         """Relay what is pending until nothing can be claimed, and return how many events that was.
@@ -83,15 +96,18 @@ class Relay:
         claimed = self._store.write(
             lambda tx: tx.claim_events(self._owner, limit=self._batch, seconds=self._claim_seconds)
         )
-        published: list[str] = []
+        # Event's id -> when its last handler was done, monotonic seconds.
+        handled: dict[str, float] = {}
         try:
             for event in claimed:
                 if stop.is_set() or time.monotonic() > deadline or not self._hand_over(event, stop):
                     break
-                published.append(event.id)
+                handled[event.id] = self._last_round_at = time.monotonic()
         finally:
-            self._store.write(lambda tx: tx.settle_events(self._owner, published=published))
-        return len(published)
+            now = time.monotonic()
+            ago = {id: (now - moment) * 1000 for id, moment in handled.items()}
+            self._store.write(lambda tx: tx.settle_events(self._owner, published=tuple(ago), handled_ms_ago=ago))
+        return len(handled)
 
     def _hand_over(self, event: Event, stop: threading.Event) -> bool:
         """Whether the event is done with; False when `stop` came before."""
@@ -111,6 +127,9 @@ class Relay:
                 handler.handle(event)
             except Exception as error:  # noqa: BLE001 — whatever one handler raises, the others must get their event
                 _report(handler, event, error, attempt=attempt, last=attempt == self._max_attempts)
+                self._store.write(
+                    lambda tx: tx.add_measures([count("event_handler_error_total", handler=handler.name)])
+                )
             else:
                 return True
             if attempt < self._max_attempts and stop.wait(self._retry_delay_ms / 1000):

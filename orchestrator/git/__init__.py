@@ -1,6 +1,6 @@
 """The one place that runs git: mirrors, worktrees, checkpoint commits, rescue refs."""
 
-from orchestrator.git.command import GitCommand, GitSettings
+from orchestrator.git.command import GitCommand, GitSettings, git_version
 from orchestrator.git.locks import TreeLock, tree_lock
 from orchestrator.git.mirror import Mirror, remote_head
 from orchestrator.git.refs import branch_names
@@ -18,6 +18,7 @@ __all__ = [
     "check_ref",
     "check_url",
     "empty_trash",
+    "git_version",
     "remote_head",
     "tree_lock",
 ]

@@ -175,6 +175,11 @@ class Runner:
         return stdout.decode(errors="surrogateescape"), stderr.decode(errors="replace"), process.returncode
 
 
+def git_version(settings: GitSettings) -> str:
+    """`git version 2.39.5`: which git runs, and that it does."""
+    return Runner(settings=settings, folder=Path("/"), environment={}).run("version").strip()
+
+
 def _shown(args: tuple[str, ...]) -> str:
     return mask("git " + " ".join(args))
 

@@ -1,50 +1,82 @@
-"""The operations server: `/health`, and beside it the relay that hands events to their handlers."""
+"""The operations server: health and metrics, and beside them the relay that hands events to their handlers."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from orchestrator.events.relay import Relay
+from orchestrator.observe.trace import tracing_app
+from orchestrator.ops.dependencies import ConnectMcp, checks, informing, no_mcp_servers
+from orchestrator.ops.health import Health, timestamp
+from orchestrator.ops.http import ImpatientProtocol
+from orchestrator.ops.live import Connections, live_values
+from orchestrator.ops.monitor import Monitor
+from orchestrator.ops.scrape import Scrape
 from orchestrator.settings import Settings
 from orchestrator.store import Store
 
 
-def application(settings: Settings, relay: Relay) -> Starlette:
-    """The HTTP application; the relay runs as long as it does."""
+def application(
+    settings: Settings, store: Store, relay: Relay, *, connect_mcp: ConnectMcp = no_mcp_servers
+) -> Starlette:
+    """The HTTP application; the relay and the monitor run as long as it does."""
     started = time.monotonic()
+    connections = Connections(connect_mcp, store)
+    health_of_all = Health(checks(settings, store, relay, connections.connect), informing=informing(settings))
+    monitor = Monitor(settings, store, health_of_all, hourly=lambda: store.write(lambda tx: tx.forget_minutes()))
+    scrape = Scrape(store, lambda database_up: live_values(store, relay, monitor, connections, database_up=database_up))
 
     async def health(request: Request) -> JSONResponse:
         """HLT-1: looks at this process alone."""
         del request
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        body = {"timestamp": now, "uptime": round(time.monotonic() - started, 3), "version": settings.app_version}
-        up = relaying.is_alive()
+        body = {
+            "timestamp": timestamp(),
+            "uptime": round(time.monotonic() - started, 3),
+            "version": settings.app_version,
+        }
+        up = all(thread.is_alive() for thread in background)
         return JSONResponse({"status": "UP" if up else "DOWN", **body}, status_code=200 if up else 503)
 
+    async def ready(request: Request) -> JSONResponse:
+        """HLT-2: looks at all that the system depends on."""
+        del request
+        up, body = await health_of_all.ready()
+        return JSONResponse(body, status_code=200 if up else 503)
+
+    async def metrics(request: Request) -> Response:
+        """Prometheus text or OpenMetrics, as asked for."""
+        body, content_type = await asyncio.wrap_future(scrape.answer(request.headers.get("accept", "")))
+        return Response(body, headers={"content-type": content_type})
+
     stop = threading.Event()
-    relaying = threading.Thread(target=relay.run, args=(stop,), name="relay", daemon=True)
+    background = _threads(stop, (("relay", relay.run), ("monitor", monitor.run)))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
-        relaying.start()
+        for thread in background:
+            thread.start()
         try:
             yield
         finally:
             stop.set()
-            relaying.join()
+            # The monitor changes nothing and may hang in a check; the relay finishes the event in hand.
+            await asyncio.to_thread(background[0].join)
 
-    return Starlette(routes=[Route("/health", health, methods=["GET"])], lifespan=lifespan)
+    routes = [Route("/health", health, methods=["GET"]), Route("/ready", ready, methods=["GET"])]
+    if settings.metrics_enabled:
+        routes.append(Route(settings.metrics_path, metrics, methods=["GET"]))
+    return Starlette(routes=routes, lifespan=lifespan)
 
 
 def serve(settings: Settings, store: Store, *, host: str) -> None:
@@ -56,13 +88,21 @@ def serve(settings: Settings, store: Store, *, host: str) -> None:
         retry_delay_ms=settings.event_retry_delay_ms,
     )
     config = uvicorn.Config(
-        application(settings, relay),
+        tracing_app(application(settings, store, relay)),
         host=host,
         port=settings.port,
+        http=ImpatientProtocol,
         # Our root handler writes their lines; uvicorn's own configuration would write a second form.
         log_config=None,
         access_log=False,
+        server_header=False,
         timeout_graceful_shutdown=5,
-        limit_concurrency=200,
+        limit_concurrency=500,
     )
     uvicorn.Server(config).run()
+
+
+def _threads(
+    stop: threading.Event, runs: Sequence[tuple[str, Callable[[threading.Event], None]]]
+) -> list[threading.Thread]:
+    return [threading.Thread(target=run, args=(stop,), name=name, daemon=True) for name, run in runs]

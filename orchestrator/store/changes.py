@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,10 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.domain import ids
+from orchestrator.domain.counted import measures_of
 from orchestrator.domain.events import Event, EventType
+from orchestrator.domain.measures import Measure
+from orchestrator.store import metrics
 from orchestrator.store.reader import BY_ID, Reader
 from orchestrator.store.rows import TaskRow, WorkflowRow, WorkRow
 from orchestrator.store.tables import events, tasks, workflows, works
@@ -45,6 +48,23 @@ class Changes(Reader):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self.written: list[Event] = []
+        self._measures: list[Measure] = []
+
+    def add_measures(self, measures: Iterable[Measure]) -> None:
+        """Add to the metrics what no event tells of; kept with the rest of the transaction, or not at all."""
+        self._measures.extend(measures)
+
+    def set_gauge(self, name: str, value: float) -> None:
+        """Keep what a gauge without labels was measured at."""
+        metrics.put(self._connection, name, value)
+
+    def write_measures(self) -> None:
+        """Write what the events of this transaction count, and what was added: once, at its end.
+
+        Here and nowhere else are events counted, so that each is counted as often as it is written.
+        """
+        told = (measure for event in self.written for measure in measures_of(event))
+        metrics.add(self._connection, (*told, *self._measures))
 
     def add_event(
         self,

@@ -79,27 +79,28 @@ class Store:
         self._observe = observe
         self._announce = announce
         self._guard: Callable[[Transaction], None] | None = None
+        self._closing: list[Callable[[], None]] = []
         self._pid = os.getpid()
         if observe:
             connect.observe_statements(engine, observe)
 
-    def write(self, fn: Callable[[Transaction], T]) -> T:
+    def write(self, fn: Callable[[Transaction], T], *, patient: bool = True) -> T:
         """Run `fn` in one transaction and return what it returns.
 
         On a lost connection, a deadlock or a busy database the whole of it runs again, up to three times: `fn` must
         change nothing but the transaction. What `fn` raises is raised, and nothing is kept. Raises `StoreError` when
-        the database stays out of reach.
+        the database stays out of reach; at the first failure where the caller is not `patient`.
         """
-        return self._persist(lambda: self._write_once(fn))
+        return self._persist(lambda: self._write_once(fn), pauses=_PAUSES_SECONDS if patient else ())
 
-    def read(self, fn: Callable[[Reader], T]) -> T:
+    def read(self, fn: Callable[[Reader], T], *, patient: bool = True) -> T:
         """Run the queries of `fn`, which see one moment of the database. Retries and raises as `write` does."""
 
         def once() -> T:
             with connect.reading(self._own_engine()).connect() as connection, connection.begin():
                 return fn(Reader(connection))
 
-        return self._persist(once)
+        return self._persist(once, pauses=_PAUSES_SECONDS if patient else ())
 
     def guarded(self, guard: Callable[[Transaction], None]) -> Store:
         """The same database, with `guard` called first in each transaction that writes; what it raises ends that."""
@@ -123,9 +124,28 @@ class Store:
         """Connections of this process that a transaction holds now (`db.connection.pool.active`)."""
         return cast(QueuePool, self._engine.pool).checkedout()
 
+    def instrument(self, hook: Callable[[Engine], None]) -> None:
+        """Let `hook` listen in on the engine."""
+        hook(self._engine)
+
+    def on_close(self, call: Callable[[], None]) -> None:
+        """Have `call` made before the connections are closed."""
+        self._closing.append(call)
+
     def close(self) -> None:
         """Close the idle connections; those in use close when their transaction ends."""
+        while self._closing:
+            self._closing.pop()()
         self._engine.dispose()
+
+    def ping(self) -> None:
+        """Raise `StoreError` unless the database answers `SELECT 1` now."""
+
+        def once() -> None:
+            with self._own_engine().connect() as connection:
+                connection.execute(text("SELECT 1"))
+
+        self._persist(once, pauses=())
 
     def _write_once(self, fn: Callable[[Transaction], T]) -> T:
         with connect.writing(self._own_engine()).connect() as connection, connection.begin() as transaction:
@@ -134,6 +154,7 @@ class Store:
             if self._guard:
                 self._guard(changes)
             result = fn(changes)
+            changes.write_measures()
             boundary = f"store.{_use(fn, changes.written)}"
             reached(f"{boundary}.before")
             started = time.perf_counter()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy import or_, select, text, update
 
 from orchestrator.domain.events import Event
+from orchestrator.domain.measures import count, observe
+from orchestrator.store import metrics
 from orchestrator.store.changes import Changes
 from orchestrator.store.reader import columns_of
 from orchestrator.store.tables import events, handlings
@@ -47,16 +49,32 @@ class OutboxChanges(Changes):
         )
         return claimed
 
-    def settle_events(self, owner: str, *, published: Sequence[str]) -> None:
-        """Mark events, by id, as handed over, and give back whatever else `owner` has claimed."""
-        self._connection.execute(
+    def settle_events(
+        self, owner: str, *, published: Sequence[str], handled_ms_ago: Mapping[str, float] | None = None
+    ) -> None:
+        """Mark events, by id, as handed over, and give back whatever else `owner` has claimed.
+
+        Counts each event that becomes published here, once whoever hands it over again, and how long it took from
+        written to handled. `handled_ms_ago` says for how long one has been handled by now; for others it is now.
+        """
+        ago = handled_ms_ago or {}
+        marked = self._connection.execute(
             update(events)
-            .where(events.c.id.in_(published))
+            .where(events.c.id.in_(published), events.c.published_at.is_(None))
             .values(published_at=self.now, claimed_by=None, claimed_until=None)
-        )
+            .returning(events.c.id, events.c.type, events.c.occurred_at)
+        ).all()
+        for id, type, occurred_at in marked:
+            delay_ms = (self.now - occurred_at).total_seconds() * 1000 - ago.get(id, 0)
+            self.add_measures([count("event_published_total", type=type)])
+            self.add_measures(observe("event_processing_delay_milliseconds", delay_ms))
         self._connection.execute(
             update(events).where(events.c.claimed_by == owner).values(claimed_by=None, claimed_until=None)
         )
+
+    def forget_minutes(self) -> None:
+        """Delete what the rates of the last hour no longer look at."""
+        metrics.forget_minutes(self._connection, self.now)
 
     def handle_once(self, handler: str, event_id: str) -> bool:
         """True the first time that `handler` asks for this event, then False.

@@ -17,6 +17,7 @@ from orchestrator.domain.checks import CheckResult
 from orchestrator.domain.errors import NotFound
 from orchestrator.domain.events import Event
 from orchestrator.domain.states import PauseReason, RequestKind, WorkflowStatus
+from orchestrator.store import metrics
 from orchestrator.store.rows import (
     Holder,
     LeaseRow,
@@ -211,6 +212,14 @@ class Reader:
         return self._connection.execute(
             select(func.count()).select_from(events).where(events.c.published_at.is_(None))
         ).scalar_one()
+
+    def metric_rows(self) -> list[metrics.MetricRow]:
+        """The stored cells of all metrics; as many as there are series, however many events there were."""
+        return metrics.read_metrics(self._connection, self.now)
+
+    def state_counts(self) -> metrics.StateCounts:
+        """What stands now, counted over whole tables."""
+        return metrics.count_states(self._connection, self.now)
 
     def _all(self, row: type[Row], query: Executable) -> list[Row]:
         return [row(**_fields(found)) for found in self._connection.execute(query).mappings()]

@@ -92,6 +92,7 @@ class NewWorkTree:
         git: its name in the spec.
         url: where it was cloned from; stored without credentials.
         ref: as the spec names it; `base_commit` is what it was then.
+        creation_ms: how long it took to make; None where that is not to be counted.
     """
 
     workflow_id: str
@@ -102,6 +103,7 @@ class NewWorkTree:
     branch: str
     base_commit: str
     head_commit: str | None = None
+    creation_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,7 @@ class WorkflowRow:
     Attributes:
         workflow: the spec's name.
         resume_at: when the system may resume it by itself, where it is PAUSED and knows.
+        trace_id: of all its spans, 32 hex digits; None for one that an earlier program accepted.
         chain: from 1; a roll back starts the next one, with a `correlation_id` of its own.
         error: why it FAILED; kept when it is cancelled afterwards.
         started_at: when it first was RUNNING; a resume does not change it.
@@ -125,6 +128,7 @@ class WorkflowRow:
     resume_at: datetime | None
     inputs: Mapping[str, Any]
     run_id: str | None
+    trace_id: str | None
     correlation_id: str
     chain: int
     parent_workflow_id: str | None

@@ -9,7 +9,20 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, MetaData, Named, Table, TypedColumns, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Named,
+    Table,
+    TypedColumns,
+    text,
+)
 
 from orchestrator.domain.events import EventType
 from orchestrator.domain.states import PauseReason, RequestKind, TaskStatus, WorkflowStatus, WorkStatus
@@ -60,13 +73,14 @@ class WorkflowColumns(TypedColumns):
     resume_at: Named[datetime | None] = Column(UtcTime)
     inputs: Named[dict[str, Any]] = Column(JSON)
     run_id: Named[str | None]
+    trace_id: Named[str | None]
     correlation_id: Named[str]
     chain: Named[int]
     parent_workflow_id: Named[str | None] = Column(ForeignKey("workflows.id", ondelete="SET NULL"), index=True)
     error: Named[str | None] = Column(Prose)
     created_at: Named[datetime] = Column(UtcTime, index=True)
     started_at: Named[datetime | None] = Column(UtcTime)
-    ended_at: Named[datetime | None] = Column(UtcTime)
+    ended_at: Named[datetime | None] = Column(UtcTime, index=True)
     updated_at: Named[datetime] = Column(UtcTime)
 
 
@@ -219,6 +233,15 @@ class RequestColumns(TypedColumns):
     requested_at: Named[datetime] = Column(UtcTime)
 
 
+class MetricColumns(TypedColumns):
+    """Counters, histograms and measured gauges, one number a row; see `domain.measures.Measure`."""
+
+    name: Named[str] = Column(primary_key=True)
+    labels: Named[str] = Column(primary_key=True)
+    cell: Named[str] = Column(primary_key=True)
+    value: Named[float] = Column(Double)
+
+
 specs = Table("specs", metadata, SpecColumns)
 gits = Table("gits", metadata, GitColumns)
 workflows = Table("workflows", metadata, WorkflowColumns)
@@ -233,6 +256,7 @@ events = Table("events", metadata, EventColumns, sqlite_autoincrement=True)
 handlings = Table("handlings", metadata, HandlingColumns)
 leases = Table("leases", metadata, LeaseColumns)
 requests = Table("requests", metadata, RequestColumns)
+metrics = Table("metrics", metadata, MetricColumns)
 
 Index("ix_events_workflow_id_position", events.c.workflow_id, events.c.position)
 # The relay reads this all the time; it stays as small as what is pending, however many events there were.
@@ -242,3 +266,10 @@ Index(
     postgresql_where=text("published_at IS NULL"),
     sqlite_where=text("published_at IS NULL"),
 )
+# What a scrape counts, by indexes as small as the count.
+for _name, _column, _where in (
+    ("ix_works_running", works.c.workflow_id, "status = 'RUNNING'"),
+    ("ix_worktrees_standing", worktrees.c.workflow_id, "removed_at IS NULL"),
+    ("ix_checkpoints_invalid", checkpoints.c.invalidated_at, "invalidated_at IS NOT NULL"),
+):
+    Index(_name, _column, postgresql_where=text(_where), sqlite_where=text(_where))

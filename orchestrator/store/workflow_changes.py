@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, update
 
 from orchestrator.domain import ids
 from orchestrator.domain.events import EventType
+from orchestrator.domain.measures import observe
 from orchestrator.domain.states import (
     ENDED,
     PauseReason,
@@ -61,6 +62,7 @@ class WorkflowChanges(Changes):
             status=WorkflowStatus.CREATED,
             inputs=dict(new.inputs),
             run_id=new.run_id,
+            trace_id=ids.trace_id(new.id, new.run_id),
             correlation_id=new.correlation_id or ids.correlation_id(new.id),
             chain=1,
             parent_workflow_id=new.parent_workflow_id,
@@ -153,6 +155,8 @@ class WorkflowChanges(Changes):
             removed_at=None,
         )
         self._replace(worktrees, row)
+        if new.creation_ms is not None:
+            self.add_measures(observe("worktree_creation_duration_milliseconds", new.creation_ms))
         return row
 
     def _set_workflow(self, workflow_id: str, **values: Any) -> WorkflowRow:

@@ -32,6 +32,7 @@ def test_an_accepted_run_is_queued_and_has_a_created_workflow_and_its_ids_as_tag
         tags.CORRELATION_ID_TAG: f"{row.id}-001",
         tags.SPEC_DIGEST_TAG: job.tags[tags.SPEC_DIGEST_TAG],
         tags.STATUS_TAG: "CREATED",
+        tags.TRACE_ID_TAG: run.run_id.replace("-", ""),
     }
     assert EventType.WORKFLOW_CREATED in {event.type for event in world.events()}
 

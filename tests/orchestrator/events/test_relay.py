@@ -86,6 +86,16 @@ def test_a_handler_that_fails_gets_the_event_again(store: Store) -> None:
     assert [(line["log_level"], line["event"]) for line in logs] == [("warning", "EventHandlerRetried")] * 2
 
 
+def test_every_failed_attempt_and_every_published_event_is_counted(store: Store) -> None:
+    create(store)
+    Relay(store, [Listener("broken", then=fail)], max_attempts=2, retry_delay_ms=1).drain()
+
+    rows = store.read(lambda reader: reader.metric_rows())
+    cells = {(row.name, row.labels): row.value for row in rows if row.cell == ""}
+    assert cells["event_handler_error_total", '["broken"]'] == 2
+    assert cells["event_published_total", '["WorkflowCreated"]'] == 1
+
+
 def test_a_handler_that_always_fails_is_reported_and_holds_up_nobody(store: Store) -> None:
     create(store)
     change(store, WorkflowStatus.READY)
