@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from bench import health, masking, memory, observability, overhead, scrape, task, worktree
+from bench import health, masking, memory, observability, overhead, pause, scrape, task, worktree
 from bench import help as help_
 
-FIGURES = (overhead, worktree, memory, help_, task, observability, scrape, health, masking)
+FIGURES = (overhead, worktree, memory, help_, task, pause, observability, scrape, health, masking)
 
 
 def main() -> None:

@@ -7,8 +7,6 @@ system works, not how it is watched.
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,7 +17,7 @@ from unittest.mock import patch
 
 from bench.measure import Cost, Figure, figure_of_costs, interleaved, main, timed
 from bench.overhead import WORKS
-from bench.world import make_repository, temporary_world, write_spec
+from bench.world import make_repository, stderr_discarded, temporary_world, write_spec
 from orchestrator.engine.create import create
 from orchestrator.engine.engine import open_engine
 from orchestrator.engine.perform import perform
@@ -40,7 +38,7 @@ def measure(*, tries: int = 15) -> Figure:
         loaded = load_spec(world.specs / write_spec(world, "bench", repository=repository, queries=WORKS) / "defs.yaml")
         log.configure_logging("info", mask=Mask.load())
         traced = replace(world.settings, otel_enabled=True, otel_exporter_otlp_endpoint=endpoint)
-        with _stderr_discarded():
+        with stderr_discarded():
             # The first run of each side clones the repository and imports what it needs.
             _off(world.settings, loaded)
             _perform(traced, loaded)
@@ -99,20 +97,6 @@ def _collector() -> Iterator[str]:
         threading.Thread(target=http.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{http.server_port}"
         http.shutdown()
-
-
-@contextmanager
-def _stderr_discarded() -> Iterator[None]:
-    """Log lines are made and written, to where nobody reads them."""
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 — a device
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 if __name__ == "__main__":

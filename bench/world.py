@@ -162,3 +162,17 @@ def log_lines(process: subprocess.Popen[bytes]) -> Iterator[LogLine]:
                 duration_ms=fields["duration"] or 0,
                 context=fields["context"],
             )
+
+
+@contextmanager
+def stderr_discarded() -> Iterator[None]:
+    """Log lines are made and written, to where nobody reads them."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 — a device
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
