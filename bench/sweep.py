@@ -55,13 +55,17 @@ def measure(*, step: int = 1, seeds: int = 3, tries: int = 10) -> Sweeps:
     at_once = os.cpu_count() or 1
     slices = [("--first", str(first * step + 1), "--step", str(step * at_once)) for first in range(at_once)]
     random = [("--seed", str(seed), "--tries", str(tries)) for seed in range(1, seeds + 1)]
+    each = _told("every boundary", sweep_all(slices, at_once=at_once))
+    pairs = _told("random pairs", sweep_all(random, at_once=at_once))
     with _database() as database:
-        return Sweeps(
-            each=sweep_all(slices, at_once=at_once),
-            pairs=sweep_all(random, at_once=at_once),
-            postgresql=sweep("--first", "2", "--step", str(7 * step), "--database", database),
-            control=sweep("--naive"),
-        )
+        postgresql = _told("PostgreSQL", sweep("--first", "2", "--step", str(7 * step), "--database", database))
+    return Sweeps(each=each, pairs=pairs, postgresql=postgresql, control=_told("control", sweep("--naive")))
+
+
+def _told(what: str, swept: Swept) -> Swept:
+    """Say how far it is: the whole takes minutes."""
+    sys.stderr.write(f"{what}: {swept.deaths} kills, {len(swept.failed)} tries with a problem\n")
+    return swept
 
 
 @contextmanager
