@@ -24,6 +24,7 @@ from orchestrator.agents.listener import Listener
 from orchestrator.agents.mcp import as_acp, refuse_unsupported
 from orchestrator.agents.permissions import Policy
 from orchestrator.agents.process import SupervisedProcess
+from orchestrator.agents.sandbox import sandboxed
 from orchestrator.agents.session import AgentStart, Turn, Usage
 from orchestrator.agents.setup import Setup, Wanted
 from orchestrator.domain.errors import (
@@ -208,11 +209,20 @@ class AcpConversation:
     async def _launch(self) -> None:
         start = self._start
         start.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        wanted = Wanted(model=start.model, permissions=start.permissions, env=start.env)
-        self._setup = setup = start.profile.setup(wanted)
-        command = (*_found(start), *setup.arguments)
-        self._process = SupervisedProcess(
+        command = _found(start)
+        walled = sandboxed(
             command,
+            mode=start.sandbox,
+            workspace=start.workspace,
+            writable=() if start.permissions == "read" else start.directories,
+            readable=start.directories if start.permissions == "read" else (),
+            home=start.home,
+            env=start.env,
+        )
+        wanted = Wanted(model=start.model, permissions=start.permissions, env=start.env, sandboxed=walled != command)
+        self._setup = setup = start.profile.setup(wanted)
+        self._process = SupervisedProcess(
+            (*walled, *setup.arguments),
             cwd=start.workspace,
             env={**setup.env, **start.env, **setup.override, "HOME": str(start.home)},
             stop_timeout_ms=start.stop_timeout_ms,
@@ -246,17 +256,13 @@ class AcpConversation:
             self.session_id = session.session_id
         # An agent starts in a mode of its own, also a session that was resumed.
         if self._setup.mode:
-            await self._answer(
-                self._connection.set_session_mode(session_id=self.session_id, mode_id=self._setup.mode)
-            )
+            await self._answer(self._connection.set_session_mode(session_id=self.session_id, mode_id=self._setup.mode))
         if self._setup.model_option:
             await self._answer(
                 self._connection.set_config_option("model", session_id=self.session_id, value=self._setup.model_option)
             )
 
-    async def _resume(
-        self, session_id: str, capabilities: AgentCapabilities, arguments: dict[str, Any]
-    ) -> str | None:
+    async def _resume(self, session_id: str, capabilities: AgentCapabilities, arguments: dict[str, Any]) -> str | None:
         """Take up the session; why not, where the agent lost it or cannot: a new one is no error."""
         if not self._start.profile.resume:
             return f"agent {self._provider!r} does not resume sessions"
@@ -282,7 +288,9 @@ class AcpConversation:
             # Absolute, but its links are the agent's to follow: a resolved path would not be the WorkSpace's any more.
             "cwd": str(Path.cwd() / self._start.workspace),
             "mcp_servers": [as_acp(server) for server in self._start.mcp_servers],
-            **({"additional_directories": [str(path) for path in self._start.directories]} if takes_directories else {}),
+            **(
+                {"additional_directories": [str(path) for path in self._start.directories]} if takes_directories else {}
+            ),
             **self._start.metadata,
             **self._setup.session,
         }

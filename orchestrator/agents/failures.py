@@ -56,9 +56,10 @@ _WORDS: tuple[tuple[re.Pattern[str], type[AgentError]], ...] = tuple(
          AgentApiError),
     )
 )  # fmt: skip
+_UNIT = r"(?:ms|milliseconds?|seconds?|secs?|s|minutes?|mins?|m|hours?|h|days?|d)?"
 _RETRY_AFTER = re.compile(
-    r"(?:retry|try again|resets?|available)(?: again)?[ -]{0,3}(?:after|in)[:= ]{0,3}(?P<numbers>(?:\d{1,7}(?:\.\d{1,3})?"
-    r"\s{0,2}(?:ms|milliseconds?|seconds?|secs?|s|minutes?|mins?|m|hours?|h|days?|d)?\b[, ]{0,2}){1,4})",
+    r"(?:retry|try again|resets?|available)(?: again)?[ -]{0,3}(?:after|in)[:= ]{0,3}"
+    rf"(?P<numbers>(?:\d{{1,7}}(?:\.\d{{1,3}})?\s{{0,2}}{_UNIT}\b[, ]{{0,2}}){{1,4}})",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"(?P<number>\d{1,7}(?:\.\d{1,3})?)\s{0,2}(?P<unit>[a-z]{0,12})", re.IGNORECASE)
@@ -82,10 +83,7 @@ def failure_in(meta: Mapping[str, Any] | None, provider: str) -> AgentError | No
         return _made(AgentQuotaReached, provider, said)
     if category == "request":
         return _made(AgentRequestInvalid, provider, said)
-    if category in ("service", "connection"):
-        # Whether all have to wait or this one has to try again, only the words say.
-        found = _by_words(said)
-        return _made(found if found in (AgentOverloaded, AgentQuotaReached) else AgentApiError, provider, said)
+    # Whether all have to wait, this one has to try again or nothing will help, only the words say.
     return _made(_by_words(said) or AgentApiError, provider, said)
 
 
@@ -147,7 +145,7 @@ def _made(error: type[AgentError], provider: str, said: str) -> AgentError:
     if error is AgentLoginFailed:
         return error(
             f"agent {provider!r} could not log in: {said}; give its key in the spec, as in "
-            f"`agent: {{env: {{NAME: \"${{NAME}}\"}}}}`, and set that variable where the workers run"
+            f'`agent: {{env: {{NAME: "${{NAME}}"}}}}`, and set that variable where the workers run'
         )
     if error is AgentRequestInvalid:
         return error(f"the provider of agent {provider!r} refuses the request: {said}; correct `agent` in the spec")

@@ -98,9 +98,7 @@ class Listener:
         if not allowed:
             title = tool_call.title or tool_call.kind or "a tool"
             self.denied.append(title)
-            self._announce(
-                Update(kind="tool_call", text=title, tool_call_id=tool_call.tool_call_id, status="denied")
-            )
+            self._announce(Update(kind="tool_call", text=title, tool_call_id=tool_call.tool_call_id, status="denied"))
         return answer(options, allowed=allowed)
 
     def _note(self, failure: Mapping[str, Any] | None) -> None:

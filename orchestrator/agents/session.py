@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 from orchestrator.agents.profiles import Profile
+from orchestrator.agents.sandbox import Sandbox
 from orchestrator.domain.mcp import McpServer
 from orchestrator.domain.permissions import DEFAULT_PERMISSIONS, Permissions
 
@@ -50,6 +51,7 @@ class AgentStart:
         env: the agent's complete environment but for HOME; see `environment.agent_environment`.
         metadata: ids that go with the session and each query as the protocol's `_meta`.
         resume_session_id: a session of an earlier process under the same `home` to go on with.
+        sandbox: whether the agent runs behind a wall, see `sandbox`.
         pass_fds: descriptors that the agent and what it starts inherit: locks, held as long as anything may write.
         on_update: called in another thread for each `Update`; must be quick.
     """
@@ -67,6 +69,7 @@ class AgentStart:
     start_timeout_ms: int = 30_000
     query_timeout_ms: int = 600_000
     stop_timeout_ms: int = 30_000
+    sandbox: Sandbox = "off"
     pass_fds: tuple[int, ...] = ()
     on_update: Callable[[Update], None] | None = None
 

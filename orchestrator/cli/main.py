@@ -15,6 +15,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "validate": ("orchestrator.cli.validate", "Check the settings and every spec."),
     "run": ("orchestrator.cli.run", "Launch a workflow."),
     "list": ("orchestrator.cli.list", "List Workflows, newest first."),
+    "agents": ("orchestrator.cli.agents", "Show the providers of agents and what is installed."),
+    "mcp": ("orchestrator.cli.mcp", "Check MCP servers."),
     "status": ("orchestrator.cli.status", "Show one Workflow with its Works and Tasks."),
     "serve": ("orchestrator.cli.serve", "Run the operations server: health, and the relay of events."),
     "up": ("orchestrator.cli.up", "Run the whole system on this machine."),

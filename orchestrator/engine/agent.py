@@ -10,8 +10,8 @@ from orchestrator.agents import AgentSession, AgentStart, McpServer, agent_envir
 from orchestrator.domain.events import EventType
 from orchestrator.engine import workspace
 from orchestrator.engine.run import WorkRun
+from orchestrator.mcp import load_registry, resolve_servers, usable_servers, validate_servers
 from orchestrator.spec.inputs import as_environment
-from orchestrator.spec.model import McpServerSpec
 from orchestrator.spec.variables import substitute
 from orchestrator.store import Transaction
 
@@ -23,10 +23,13 @@ def open_agent(run: WorkRun) -> Iterator[AgentSession]:
     start = AgentStart(
         profile=profile_of(run.work.provider, run.work.command or ()),
         model=run.work.model,
+        permissions=run.work.permissions,
         workspace=run.workspace,
+        directories=tuple(tree.path for tree in run.trees.values()),
         home=workspace.agent_home(settings.workflow_root_path, run.workflow.id),
         env=environment(run),
-        mcp_servers=tuple(_server(name, server) for name, server in run.work.mcp_servers.items()),
+        mcp_servers=mcp_servers(run),
+        sandbox=settings.agent_sandbox,
         metadata={"correlationId": run.workflow.correlation_id},
         start_timeout_ms=run.remaining_ms(settings.agent_start_timeout_ms),
         query_timeout_ms=settings.agent_query_timeout_ms,
@@ -54,13 +57,24 @@ def environment(run: WorkRun) -> dict[str, str]:
     )
 
 
-def _server(name: str, spec: McpServerSpec) -> McpServer:
-    """A server as the agent is told of it, its `${NAME}` filled in; the agent starts and ends it."""
-    env = {key: substitute(value, os.environ) for key, value in {**spec.env, **spec.env_overrides}.items()}
-    if spec.url is None:
-        return McpServer(name=name, command=spec.command or "", args=spec.args, env=env)
-    headers = {key: substitute(value, os.environ) for key, value in spec.headers.items()}
-    return McpServer(name=name, kind=spec.transport or "http", url=spec.url, headers=headers)
+def mcp_servers(run: WorkRun) -> tuple[McpServer, ...]:
+    """The Work's servers, each connected to once: one that is needed and down fails the Work before its agent starts.
+
+    Raises:
+        McpError: with the name and the reason of each.
+    """
+    if not run.work.mcp_servers:
+        return ()
+    settings = run.engine.settings
+    registry = load_registry(settings.mcp_servers_path, max_servers=settings.mcp_max_servers)
+    home = workspace.agent_home(settings.workflow_root_path, run.workflow.id)
+    validations = validate_servers(
+        resolve_servers(run.work.mcp_servers, registry),
+        timeout_ms=run.remaining_ms(settings.mcp_validation_timeout_ms),
+        environ={**environment(run), "HOME": str(home)},
+        cwd=run.workspace,
+    )
+    return usable_servers(validations)
 
 
 def _started(run: WorkRun, agent: AgentSession) -> None:

@@ -44,9 +44,10 @@ def script(*steps: dict[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """One request that was answered from a script.
+    """One request.
 
     Attributes:
+        step: of the script in it; empty where it had none, as what agents ask beside the conversation.
         headers: the request's, names in lower case.
         tools: names of those that the agent offered.
     """
@@ -66,7 +67,7 @@ class Model:
 
     Attributes:
         url: its address, without the `/v1`.
-        served: every request that had a script, in order; what agents ask beside (titles, limits) is not in it.
+        served: every request, in order.
     """
 
     url: str
@@ -106,14 +107,14 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Not on the tests' stderr."""
 
-    def do_HEAD(self) -> None:  # noqa: N802 — the name that http.server calls
+    def do_HEAD(self) -> None:
         self._json(200, {})
 
-    def do_GET(self) -> None:  # noqa: N802 — as above
+    def do_GET(self) -> None:
         # The list of models and whatever else is asked: an empty answer makes every agent fall back to its defaults.
         self._json(200, {"object": "list", "data": []})
 
-    def do_POST(self) -> None:  # noqa: N802 — as above
+    def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
         path = self.path.partition("?")[0]
         api = _APIS.get(path)
@@ -123,19 +124,18 @@ class _Handler(BaseHTTPRequestHandler):
         step = _step(api.turns(body))
         tools = api.tools(body)
         reply = _reply(step, tools)
-        if step is not None:
-            spent = "status" not in step and "cut" not in step and "hang" not in step
-            self.server.model.served.append(
-                Served(
-                    path=path,
-                    model=str(body.get("model")),
-                    step=step,
-                    headers={name.lower(): value for name, value in self.headers.items()},
-                    tools=tuple(tools),
-                    input_tokens=INPUT_TOKENS if spent else 0,
-                    output_tokens=OUTPUT_TOKENS if spent else 0,
-                )
+        spent = not {"status", "cut", "hang"} & set(step or {})
+        self.server.model.served.append(
+            Served(
+                path=path,
+                model=str(body.get("model")),
+                step=step or {},
+                headers={name.lower(): value for name, value in self.headers.items()},
+                tools=tuple(tools),
+                input_tokens=INPUT_TOKENS if spent else 0,
+                output_tokens=OUTPUT_TOKENS if spent else 0,
             )
+        )
         with contextlib.suppress(ConnectionError):
             self._answer(api, body, step or {}, reply)
 

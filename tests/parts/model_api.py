@@ -30,20 +30,16 @@ Reply = Say | Call
 class Api(Protocol):
     """A module of this folder."""
 
-    @staticmethod
-    def turns(body: dict[str, Any]) -> list[str | None]:
+    def turns(self, body: dict[str, Any]) -> list[str | None]:
         """The conversation: each text of the user, and None for each result of a tool."""
 
-    @staticmethod
-    def tools(body: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    def tools(self, body: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """The tools that the agent offers: name -> schema of the input."""
 
-    @staticmethod
-    def stream(body: dict[str, Any], reply: Reply, input_tokens: int, output_tokens: int) -> Iterator[bytes]:
+    def stream(self, body: dict[str, Any], reply: Reply, input_tokens: int, output_tokens: int) -> Iterator[bytes]:
         """The reply as server-sent events."""
 
-    @staticmethod
-    def whole(body: dict[str, Any], reply: Reply, input_tokens: int, output_tokens: int) -> dict[str, Any]:
+    def whole(self, body: dict[str, Any], reply: Reply, input_tokens: int, output_tokens: int) -> dict[str, Any]:
         """The reply as one JSON object."""
 
 

@@ -57,10 +57,9 @@ def stream(body: dict[str, Any], reply: Reply, input_tokens: int, output_tokens:
     item = response["output"][0]
     begun = {**response, "status": "in_progress", "output": [], "usage": None}
     yield event({"type": "response.created", "response": begun}, "response.created")
-    added = {**item, "status": "in_progress"} | ({"content": []} if "content" in item else {"arguments": ""})
-    yield event(
-        {"type": "response.output_item.added", "output_index": 0, "item": added}, "response.output_item.added"
-    )
+    empty: dict[str, Any] = {"content": []} if "content" in item else {"arguments": ""}
+    added = {**item, "status": "in_progress", **empty}
+    yield event({"type": "response.output_item.added", "output_index": 0, "item": added}, "response.output_item.added")
     if not isinstance(reply, Call):
         delta = {"item_id": item["id"], "output_index": 0, "content_index": 0, "delta": reply.text}
         yield event({"type": "response.output_text.delta", **delta}, "response.output_text.delta")

@@ -14,7 +14,8 @@ _MODES: dict[Permissions, str] = {"full": "bypassPermissions", "edit": "acceptEd
 
 def setup(wanted: Wanted) -> Setup:
     """The model goes with the session: set as an option, a full model name left the default in use (0.101)."""
-    options: dict[str, Any] = {"strictMcpConfig": True, "settingSources": []}
+    # Suggestions for what a person might type next cost a model call each turn.
+    options: dict[str, Any] = {"strictMcpConfig": True, "settingSources": [], "promptSuggestions": False}
     if wanted.model:
         options["model"] = wanted.model
     env = {

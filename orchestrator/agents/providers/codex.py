@@ -20,7 +20,8 @@ def setup(wanted: Wanted) -> Setup:
         config["model"] = wanted.model
     # Updates and questions have no place in an unattended session.
     config.setdefault("check_for_update_on_startup", False)
-    env = {"NO_BROWSER": "1"}
+    # Suggestions for what a person might type next cost a model call each turn.
+    env = {"NO_BROWSER": "1", "CODEX_ACP_PROMPT_SUGGESTIONS": "false"}
     if "model_provider" not in config and any(wanted.env.get(name) for name in _KEYS):
         # Else it waits for a login although it has a key.
         env["DEFAULT_AUTH_REQUEST"] = json.dumps({"methodId": "api-key"})
