@@ -143,7 +143,7 @@ def read_transcript(path: Path, *, offset: int = 0) -> tuple[list[Line], int]:
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            data = file.read(FILE_LIMIT_BYTES)
+            data = file.read(2 * FILE_LIMIT_BYTES)
     except FileNotFoundError:
         return [], offset
     whole = data[: data.rfind(b"\n") + 1]

@@ -46,7 +46,9 @@ def _scripted(*steps: Step) -> str:
 
 
 def _claude(url: str) -> dict[str, str]:
-    return {"PATH": path_of("claude"), "ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "dummy-key"}
+    # Else a model has to search for the tools of MCP servers before it can call one.
+    plain = {"ENABLE_TOOL_SEARCH": "false"}
+    return {"PATH": path_of("claude"), "ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "dummy-key", **plain}
 
 
 def _codex(url: str) -> dict[str, str]:

@@ -10,6 +10,8 @@ from orchestrator.domain.errors import AgentStartError
 from orchestrator.domain.permissions import Permissions
 
 _MODES: dict[Permissions, str] = {"full": "agent-full-access", "edit": "agent", "read": "read-only"}
+# Within AGENT_START_TIMEOUT_MS.
+_MCP_START_MS = 20_000
 _KEYS = ("CODEX_API_KEY", "OPENAI_API_KEY")
 
 
@@ -27,7 +29,13 @@ def setup(wanted: Wanted) -> Setup:
         env["DEFAULT_AUTH_REQUEST"] = json.dumps({"methodId": "api-key"})
     # A namespace inside a namespace is often forbidden, and then every command of its own sandbox fails.
     mode = _MODES["full" if wanted.sandboxed and wanted.permissions == "edit" else wanted.permissions]
-    return Setup(env={**env, "INITIAL_AGENT_MODE": mode}, override={"CODEX_CONFIG": json.dumps(config)}, mode=mode)
+    return Setup(
+        env={**env, "INITIAL_AGENT_MODE": mode},
+        override={"CODEX_CONFIG": json.dumps(config)},
+        # It starts MCP servers beside the first turn, which then sees no tool of a server that takes a second.
+        session={"mcpStartupAwaitTimeoutMs": _MCP_START_MS},
+        mode=mode,
+    )
 
 
 def _given(wanted: Wanted) -> dict[str, Any]:

@@ -27,8 +27,7 @@ def test_a_real_agents_turn_is_seen_and_stays_readable(world: World) -> None:
         agent.query("```sh\necho hello\n```")
     lines, _ = read_transcript(path)
     assert lines == seen
-    assert [line.kind for line in lines][0] == "query"
-    assert [line.kind for line in lines][-1] == "end"
+    assert (lines[0].kind, lines[-1].kind) == ("query", "end")
     calls = [line for line in lines if line.kind == "tool_call"]
     assert (calls[0].text, calls[-1].status) == ("echo hello", "completed")
     assert any("hello" in line.text for line in lines if line.kind == "message")
@@ -73,9 +72,13 @@ def test_a_secret_without_a_line_break_is_not_cut_in_two(tmp_path: Path) -> None
 
 def test_an_error_is_the_last_line(tmp_path: Path) -> None:
     live = LiveView()
-    with pytest.raises(ValueError, match="boom"), live.task(tmp_path / "t", "q"):
+
+    def fail() -> None:
         live.hear(message("half a sent"))
         raise ValueError("boom")
+
+    with pytest.raises(ValueError, match="boom"), live.task(tmp_path / "t", "q"):
+        fail()
     lines, _ = read_transcript(tmp_path / "t")
     assert [(line.kind, line.text) for line in lines[1:]] == [("message", "half a sent"), ("end", "ValueError: boom")]
 
