@@ -15,7 +15,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestrator.domain.errors import SpecError
+from orchestrator.observe.log import get_logger
 from orchestrator.observe.mask import Mask
+from orchestrator.settings import Settings
 from orchestrator.spec.mcp import definition_problems
 from orchestrator.spec.model import McpServerSpec
 from orchestrator.spec.names import McpName
@@ -26,6 +28,7 @@ from orchestrator.spec.variables import names_in, server_problems
 from orchestrator.spec.yaml_source import Source, parse, read_text
 
 _SERVERS = "servers"
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,19 @@ class Registry:
 
     servers: Mapping[str, McpServerSpec]
     path: Path | None = None
+
+
+def registered_servers(settings: Settings) -> frozenset[str]:
+    """The names that a spec may use under these settings; none, with the error logged, where the file is bad.
+
+    A Work that wants one of them is refused with the file's own problem when it starts.
+    """
+    try:
+        return frozenset(load_registry(settings.mcp_servers_path, max_servers=settings.mcp_max_servers).servers)
+    except SpecError as error:
+        for problem in error.problems:
+            _log.error("McpRegistryRefused", message=problem)
+        return frozenset()
 
 
 class _File(BaseModel):
