@@ -23,7 +23,7 @@ def test_agents_lists_every_provider_with_what_it_can_do(tmp_path: Path) -> None
 
 
 def test_mcp_check_names_what_is_down_and_ends_badly(tmp_path: Path) -> None:
-    servers = {
+    servers: dict[str, dict[str, object]] = {
         "fine": {"command": sys.executable, "args": [str(write_program(tmp_path)), "stdio"]},
         "spare": {"command": "no-such-server", "required": False},
     }
