@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench lock schema screenshots clean
+.PHONY: help setup demo up test test-agents check bench bench-agents lock schema screenshots clean
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,12 @@ up: setup ## Run the whole system and leave it running; the UI is on port 3001
 test: setup ## All tests, on real git, PostgreSQL and agents
 	@$(BIN)/pytest -q -n $(PYTEST_WORKERS)
 
+# Which of the real programs: those that have to pass. `make test-agents AGENTS="claude codex opencode"` tries others.
+AGENTS ?= claude codex
+test-agents: setup ## The agents' suite with the real programs against a model of ours: installs them, needs npm's registry
+	@$(BIN)/python -m tests.parts.agent_programs $(AGENTS) everything
+	@ORCHESTRATOR_TEST_AGENTS="$(AGENTS)" $(BIN)/pytest -q -n $(PYTEST_WORKERS) tests/agents_real
+
 check: setup ## Lint, types, import contracts, specs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -40,6 +46,9 @@ check: setup ## Lint, types, import contracts, specs
 
 bench: setup ## Print every published figure, both sides of each ratio in one run
 	@$(BIN)/python -m bench
+
+bench-agents: setup ## Print the figures about the real programs of agents; needs npm's registry
+	@$(BIN)/python -m bench.agents
 
 lock: setup ## Resolve the dependencies anew, with hashes and without the name of any index
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

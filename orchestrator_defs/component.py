@@ -7,6 +7,8 @@ import dagster as dg
 from dagster.components.core.context import ComponentLoadContext
 from pydantic import BaseModel
 
+from orchestrator.mcp.registry import registered_servers
+from orchestrator.settings import load_settings
 from orchestrator.spec.load import LoadedSpec, load_spec
 from orchestrator.spec.model import WorkflowSpec
 from orchestrator_defs.workflow import build_definitions
@@ -35,7 +37,7 @@ class Workflow(dg.Component):
     def load(cls, attributes: Any, context: ComponentLoadContext) -> "Workflow":
         # The file is read again by our own loader: it alone knows line numbers, query files and the rules between keys.
         del attributes
-        return cls(load_spec(Path(context.path) / DEFS_FILE))
+        return cls(load_spec(Path(context.path) / DEFS_FILE, registered_mcp=registered_servers(load_settings())))
 
     def build_defs(self, context: ComponentLoadContext) -> dg.Definitions:
         del context

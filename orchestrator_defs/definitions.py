@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from orchestrator.domain.errors import SpecError
+from orchestrator.mcp.registry import registered_servers
 from orchestrator.observe.log import get_logger
 from orchestrator.settings import Settings, load_settings
 from orchestrator.spec.folder import load_folder
@@ -47,7 +48,8 @@ def build(settings: Settings) -> dg.Definitions:
 def _added(settings: Settings, taken: Mapping[str, Path]) -> list[LoadedSpec]:
     if settings.workflow_specs_path is None:
         return []
-    folder = load_folder(settings.workflow_specs_path, taken=taken)
+    registered = registered_servers(settings)
+    folder = load_folder(settings.workflow_specs_path, taken=taken, registered_mcp=registered)
     for problem in folder.problems:
         _log.error("SpecRefused", message=problem)
     return list(folder.specs)

@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from orchestrator.agents.profiles import Profile, profile_of
     from orchestrator.agents.session import AgentSession, AgentStart, McpServer, Turn, Update, Usage
     from orchestrator.agents.start import start_agent
+    from orchestrator.agents.transcript import Line, LiveView, read_transcript
 
 _MODULES = {
     "AgentSession": "session",
     "AgentStart": "session",
     "CommandResult": "checks",
+    "Line": "transcript",
+    "LiveView": "transcript",
     "McpServer": "session",
     "Profile": "profiles",
     "Turn": "session",
@@ -27,6 +30,7 @@ _MODULES = {
     "agent_environment": "environment",
     "outline_instruction": "outline",
     "profile_of": "profiles",
+    "read_transcript": "transcript",
     "run_command": "checks",
     "start_agent": "start",
 }
@@ -35,6 +39,8 @@ __all__ = [
     "AgentSession",
     "AgentStart",
     "CommandResult",
+    "Line",
+    "LiveView",
     "McpServer",
     "Profile",
     "Turn",
@@ -43,6 +49,7 @@ __all__ = [
     "agent_environment",
     "outline_instruction",
     "profile_of",
+    "read_transcript",
     "run_command",
     "start_agent",
 ]

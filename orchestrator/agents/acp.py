@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import time
 from collections.abc import Coroutine
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -14,34 +14,39 @@ from acp.client.connection import ClientSideConnection
 from acp.exceptions import RequestError
 from acp.interfaces import Client
 from acp.meta import PROTOCOL_VERSION
-from acp.schema import AgentCapabilities, Implementation, PromptResponse, TextContentBlock
+from acp.schema import AgentCapabilities, ClientCapabilities, Implementation, PromptResponse, TextContentBlock
 from pydantic import ValidationError
 
+from orchestrator.agents.accounting import usage_of
+from orchestrator.agents.failures import SESSION_FAILURE, failure_in, failure_of, lost_connection
 from orchestrator.agents.lines import LineTransport
 from orchestrator.agents.listener import Listener
 from orchestrator.agents.mcp import as_acp, refuse_unsupported
+from orchestrator.agents.permissions import Policy
 from orchestrator.agents.process import SupervisedProcess
+from orchestrator.agents.sandbox import sandboxed
 from orchestrator.agents.session import AgentStart, Turn, Usage
+from orchestrator.agents.setup import Setup, Wanted
 from orchestrator.domain.errors import (
     AgentCrashed,
+    AgentDenied,
     AgentError,
     AgentProtocolError,
     AgentRefused,
     AgentStartError,
     AgentTimeout,
+    AgentUnavailable,
 )
 from orchestrator.observe.trace import span
 
 _T = TypeVar("_T")
-# The share of the stop time-out in which a turn may end by itself after `session/cancel`: 2 s of the default 30 s.
 # Of what an agent said before it refused: enough for an error of the tool it ran.
 _SAID_LAST_CHARS = 500
+# The share of the stop time-out in which a turn may end by itself after `session/cancel`: 2 s of the default 30 s.
 _CANCEL_SHARE = 1 / 15
 # How long a process whose pipe ended may take to be reported as ended.
 _END_GRACE_S = 2.0
 _STDERR_SHOWN_CHARS = 2_000
-# JSON-RPC: parse error, invalid request, method not found, invalid params.
-_PROTOCOL_CODES = frozenset({-32700, -32600, -32601, -32602})
 
 
 class AcpConversation:
@@ -50,13 +55,22 @@ class AcpConversation:
     def __init__(self, start: AgentStart) -> None:
         self._start = start
         self._provider = start.profile.provider
-        self._listener = Listener(start.on_update)
+        self._listener = Listener(
+            start.on_update,
+            Policy(
+                start.permissions,
+                roots=(start.workspace, *start.directories, start.home),
+                servers=[server.name for server in start.mcp_servers],
+            ),
+        )
+        self._setup = Setup()
         self._process: SupervisedProcess | None = None
         self._stopped = False
         self._turn: asyncio.Task[PromptResponse] | None = None
         self._client: ClientSideConnection | None = None
         self.session_id = ""
         self.resumed = False
+        self.not_resumed: str | None = None
         self.start_duration_ms = 0
         self.usage = Usage()
 
@@ -68,7 +82,9 @@ class AcpConversation:
         """Run the agent until it is ready for a query.
 
         Raises:
+            AgentUnavailable: its program is not installed.
             AgentStartError: it cannot be run, refuses the session, or is not ready in time.
+            AgentLoginFailed: it has no credentials that its provider accepts.
             AgentCrashed: it ended before it was ready.
         """
         began = time.monotonic()
@@ -82,7 +98,10 @@ class AcpConversation:
                 "look whether its program waits for a login or a server, or raise AGENT_START_TIMEOUT_MS"
             ) from error
         except RequestError as error:
-            raise AgentStartError(f"agent {self._provider!r} refused the session: {_said(error)}") from error
+            failure = failure_of(error, self._provider)
+            if isinstance(failure, AgentProtocolError | AgentRefused):
+                raise AgentStartError(f"agent {self._provider!r} refused the session: {_said(error)}") from error
+            raise failure from error
         self.start_duration_ms = _since(began)
 
     async def query(self, text: str, *, timeout_ms: int | None = None) -> Turn:
@@ -110,26 +129,23 @@ class AcpConversation:
                 "ask for less in one query, or raise AGENT_QUERY_TIMEOUT_MS"
             ) from error
         except RequestError as error:
-            if error.code in _PROTOCOL_CODES:
-                raise AgentProtocolError(f"agent {self._provider!r} refused the request: {_said(error)}") from error
-            raise AgentRefused(
-                f"agent {self._provider!r} failed: {_said(error)}", stop_reason="error", text=self._listener.text
-            ) from error
-        usage = _usage(response, cost_before, self._listener.cost_usd)
+            raise failure_of(error, self._provider, text=self._listener.text) from error
+        usage = usage_of(
+            response,
+            profile=self._start.profile,
+            model=self._start.model,
+            cost_before=cost_before,
+            cost_after=self._listener.cost_usd,
+        )
         self.usage += usage
-        if response.stop_reason not in ("end_turn", "cancelled"):
-            raise AgentRefused(
-                f"agent {self._provider!r} ended its turn without an answer ({response.stop_reason}); "
-                f"it said last: {self._listener.text[-_SAID_LAST_CHARS:].strip() or 'nothing'}",
-                stop_reason=response.stop_reason,
-                text=self._listener.text,
-            )
+        self._raise_failure(response)
         return Turn(
             text=self._listener.text,
             stop_reason=response.stop_reason,
             duration_ms=_since(began),
             usage=usage,
             tool_calls=self._listener.tool_calls,
+            denied=tuple(self._listener.denied),
         )
 
     async def cancel(self) -> None:
@@ -160,6 +176,30 @@ class AcpConversation:
             if self._client:
                 await self._client.close()
 
+    def _raise_failure(self, response: PromptResponse) -> None:
+        """Raise what a turn failed of although it ended as the protocol says."""
+        heard = self._listener
+        if response.stop_reason == "cancelled":
+            return
+        if failure := failure_in(response.field_meta, self._provider):
+            raise failure
+        if heard.connection_notice and not heard.text.strip() and not heard.tool_calls:
+            raise lost_connection(self._provider, heard.connection_notice)
+        if heard.denied and not heard.completed:
+            raise AgentDenied(
+                f"agent {self._provider!r} could do nothing: permissions {self._start.permissions!r} denied "
+                f"{', '.join(repr(title) for title in heard.denied[:5])}; give the Work's agent other `permissions`, "
+                "or ask for what these allow",
+                denied=heard.denied,
+            )
+        if response.stop_reason != "end_turn":
+            raise AgentRefused(
+                f"agent {self._provider!r} ended its turn without an answer ({response.stop_reason}); "
+                f"it said last: {heard.text[-_SAID_LAST_CHARS:].strip() or 'nothing'}",
+                stop_reason=response.stop_reason,
+                text=heard.text,
+            )
+
     @property
     def _running(self) -> SupervisedProcess:
         if self._process is None:
@@ -175,10 +215,22 @@ class AcpConversation:
     async def _launch(self) -> None:
         start = self._start
         start.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        command = _found(start)
+        walled = sandboxed(
+            command,
+            mode=start.sandbox,
+            workspace=start.workspace,
+            writable=() if start.permissions == "read" else start.directories,
+            readable=start.directories if start.permissions == "read" else (),
+            home=start.home,
+            env=start.env,
+        )
+        wanted = Wanted(model=start.model, permissions=start.permissions, env=start.env, sandboxed=walled != command)
+        self._setup = setup = start.profile.setup(wanted)
         self._process = SupervisedProcess(
-            start.profile.command,
+            (*walled, *setup.arguments),
             cwd=start.workspace,
-            env={**start.env, "HOME": str(start.home)},
+            env={**setup.env, **start.env, **setup.override, "HOME": str(start.home)},
             stop_timeout_ms=start.stop_timeout_ms,
             pass_fds=start.pass_fds,
         )
@@ -190,6 +242,7 @@ class AcpConversation:
         initialized = await self._answer(
             self._connection.initialize(
                 protocol_version=PROTOCOL_VERSION,
+                client_capabilities=ClientCapabilities(field_meta=SESSION_FAILURE),
                 client_info=Implementation(name="workflow-orchestrator", version="1"),
             )
         )
@@ -200,39 +253,52 @@ class AcpConversation:
             )
         capabilities = initialized.agent_capabilities or AgentCapabilities()
         refuse_unsupported(self._start.mcp_servers, capabilities, self._provider)
+        arguments = self._session_arguments(capabilities)
         if self._start.resume_session_id:
-            self.resumed = await self._resume(self._start.resume_session_id, capabilities)
+            self.not_resumed = await self._resume(self._start.resume_session_id, capabilities, arguments)
+            self.resumed = self.not_resumed is None
         if not self.resumed:
-            session = await self._answer(self._connection.new_session(**self._session_arguments()))
+            session = await self._answer(self._connection.new_session(**arguments))
             self.session_id = session.session_id
-        if self._start.model and self._start.profile.model_choice:
+        # An agent starts in a mode of its own, also a session that was resumed.
+        if self._setup.mode:
+            await self._answer(self._connection.set_session_mode(session_id=self.session_id, mode_id=self._setup.mode))
+        if self._setup.model_option:
             await self._answer(
-                self._connection.set_config_option("model", session_id=self.session_id, value=self._start.model)
+                self._connection.set_config_option("model", session_id=self.session_id, value=self._setup.model_option)
             )
 
-    async def _resume(self, session_id: str, capabilities: AgentCapabilities) -> bool:
-        """Take up the session where the agent can; an agent that lost it gets a new one, which is no error."""
+    async def _resume(self, session_id: str, capabilities: AgentCapabilities, arguments: dict[str, Any]) -> str | None:
+        """Take up the session; why not, where the agent lost it or cannot: a new one is no error."""
+        if not self._start.profile.resume:
+            return f"agent {self._provider!r} does not resume sessions"
         sessions = capabilities.session_capabilities
         request: Coroutine[Any, Any, Any]
         if sessions and sessions.resume:
-            request = self._connection.resume_session(session_id=session_id, **self._session_arguments())
+            request = self._connection.resume_session(session_id=session_id, **arguments)
         elif capabilities.load_session:
-            request = self._connection.load_session(session_id=session_id, **self._session_arguments())
+            request = self._connection.load_session(session_id=session_id, **arguments)
         else:
-            return False
+            return f"agent {self._provider!r} does not resume sessions"
         try:
             await self._answer(request)
-        except RequestError:
-            return False
+        except RequestError as error:
+            return f"agent {self._provider!r} could not resume session {session_id}: {_said(error)}"
         self.session_id = session_id
-        return True
+        return None
 
-    def _session_arguments(self) -> dict[str, Any]:
+    def _session_arguments(self, capabilities: AgentCapabilities) -> dict[str, Any]:
+        sessions = capabilities.session_capabilities
+        takes_directories = bool(sessions and sessions.additional_directories)
         return {
             # Absolute, but its links are the agent's to follow: a resolved path would not be the WorkSpace's any more.
             "cwd": str(Path.cwd() / self._start.workspace),
             "mcp_servers": [as_acp(server) for server in self._start.mcp_servers],
+            **(
+                {"additional_directories": [str(path) for path in self._start.directories]} if takes_directories else {}
+            ),
             **self._start.metadata,
+            **self._setup.session,
         }
 
     async def _answer(self, request: Coroutine[Any, Any, _T] | asyncio.Task[_T]) -> _T:
@@ -272,17 +338,15 @@ class AcpConversation:
         return AgentCrashed(message, exit_code=end.exit_code, uptime_ms=end.uptime_ms)
 
 
-def _usage(response: PromptResponse, cost_before: Decimal | None, cost_after: Decimal | None) -> Usage:
-    """Of one turn; agents count cost over the session, and from zero again after a resume."""
-    cost = cost_after
-    if cost_after is not None and cost_before is not None and cost_after >= cost_before:
-        cost = cost_after - cost_before
-    reported = response.usage
-    return Usage(
-        input_tokens=reported.input_tokens if reported else None,
-        output_tokens=reported.output_tokens if reported else None,
-        cost_usd=cost,
-    )
+def _found(start: AgentStart) -> tuple[str, ...]:
+    """The command, once it is sure that a provider's own program is there."""
+    profile = start.profile
+    if profile.adapter and shutil.which(profile.command[0], path=start.env.get("PATH", "")) is None:
+        raise AgentUnavailable(
+            f"agent {profile.provider!r} needs the program {profile.command[0]!r}, which is not on the PATH of the "
+            f"workers; install it there: {profile.adapter.install_command}"
+        )
+    return profile.command
 
 
 def _said(error: RequestError) -> str:

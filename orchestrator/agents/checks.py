@@ -11,6 +11,7 @@ from pathlib import Path
 
 from orchestrator.agents.loop import LoopThread
 from orchestrator.agents.process import BUFFER_BYTES, SupervisedProcess
+from orchestrator.agents.sandbox import Sandbox, sandboxed
 from orchestrator.domain.errors import AgentTimeout
 from orchestrator.domain.stop import Stop
 
@@ -42,20 +43,26 @@ def run_command(
     timeout_ms: int,
     stop_timeout_ms: int = 30_000,
     pass_fds: tuple[int, ...] = (),
+    sandbox: Sandbox = "off",
     stop: Stop | None = None,
 ) -> CommandResult:
     """Run `sh -c command` to its end or its time-out; nothing that it started is left then, whatever ends the wait.
 
     Args:
         env: the complete environment, HOME included.
+        sandbox: as for the agent; `cwd` and HOME are then all that it can write.
 
     Raises:
+        AgentUnavailable: the sandbox is required, and this machine has none.
         AgentStartError: there is no `sh` on the PATH, or no such directory.
         AgentTimeout: something of it would not die.
         WorkStopped: the order to stop came.
     """
+    # One stream, so that errors stand where they happened.
+    words = ("sh", "-c", f"exec 2>&1\n{command}")
+    home = Path(env.get("HOME", cwd))
     with LoopThread(stop) as loop:
-        running = _Command(command)
+        running = _Command(sandboxed(words, mode=sandbox, workspace=cwd, writable=(cwd,), home=home, env=env))
         try:
             return loop.call(running.run(cwd, env, timeout_ms, stop_timeout_ms, pass_fds))
         except BaseException:
@@ -65,7 +72,7 @@ def run_command(
 
 
 class _Command:
-    def __init__(self, command: str) -> None:
+    def __init__(self, command: tuple[str, ...]) -> None:
         self._command = command
         self._process: SupervisedProcess | None = None
         self._output = bytearray()
@@ -76,8 +83,7 @@ class _Command:
     ) -> CommandResult:
         began = time.monotonic()
         self._process = process = SupervisedProcess(
-            # One stream, so that errors stand where they happened.
-            ["sh", "-c", f"exec 2>&1\n{self._command}"],
+            self._command,
             cwd=cwd,
             env=env,
             stop_timeout_ms=stop_timeout_ms,

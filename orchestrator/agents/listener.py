@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from acp.schema import (
     AgentMessageChunk,
     AgentThoughtChunk,
-    AllowedOutcome,
-    DeniedOutcome,
+    ContentToolCallContent,
     PermissionOption,
     RequestPermissionResponse,
+    SessionInfoUpdate,
     TextContentBlock,
     ToolCallProgress,
     ToolCallStart,
     UsageUpdate,
 )
 
+from orchestrator.agents.failures import session_failure
+from orchestrator.agents.permissions import Policy, answer
 from orchestrator.agents.session import Update
 from orchestrator.domain.failpoints import reached
 
 ANSWER_MAX_CHARS = 4 * 1024 * 1024
+_OUTPUT_KEPT_CHARS = 4 * 1024
 
 
 class Listener:
@@ -31,11 +34,15 @@ class Listener:
 
     Attributes:
         tool_calls: started since `begin`.
+        completed: how many of those were done.
+        denied: titles of those that the policy denied.
+        connection_notice: the last notice of a broken connection since `begin`; empty where there was none.
         cost_usd: of the whole session so far; None until the agent says.
     """
 
-    def __init__(self, on_update: Callable[[Update], None] | None) -> None:
+    def __init__(self, on_update: Callable[[Update], None] | None, policy: Policy) -> None:
         self._on_update = on_update
+        self._policy = policy
         self.cost_usd: Decimal | None = None
         self.begin()
 
@@ -47,6 +54,9 @@ class Listener:
         self._message_id: str | None = None
         self._message_ended = False
         self.tool_calls = 0
+        self.completed = 0
+        self.denied: list[str] = []
+        self.connection_notice = ""
 
     @property
     def text(self) -> str:
@@ -67,25 +77,40 @@ class Listener:
                 self.tool_calls += 1
                 self._message_ended = True
                 reached("agent.tool_call.after")
+            self.completed += update.status == "completed"
             self._announce(
                 Update(
                     kind="tool_call",
                     text=update.title or "",
                     tool_call_id=update.tool_call_id,
                     status=update.status or "",
+                    output=_output(update),
                 )
             )
+        elif isinstance(update, SessionInfoUpdate):
+            self._note(session_failure(update.field_meta))
         elif isinstance(update, UsageUpdate) and update.cost and update.cost.currency == "USD":
             self.cost_usd = Decimal(str(update.cost.amount))
 
     async def request_permission(
         self, session_id: str, tool_call: Any, options: list[PermissionOption], **_: Any
     ) -> RequestPermissionResponse:
-        """Allow it, this once: `allow_always` makes some agents write settings into the WorkSpace."""
-        for option in options:
-            if option.kind == "allow_once":
-                return RequestPermissionResponse(outcome=AllowedOutcome(outcome="selected", option_id=option.option_id))
-        return RequestPermissionResponse(outcome=DeniedOutcome(outcome="cancelled"))
+        """Answer by the Work's `permissions`, once; nobody is asked."""
+        allowed = self._policy.allows(tool_call)
+        if not allowed:
+            title = tool_call.title or tool_call.kind or "a tool"
+            self.denied.append(title)
+            self._announce(Update(kind="tool_call", text=title, tool_call_id=tool_call.tool_call_id, status="denied"))
+        return answer(options, allowed=allowed)
+
+    def _note(self, failure: Mapping[str, Any] | None) -> None:
+        """What the provider reports beside the conversation: a retry, a warning."""
+        if failure is None:
+            return
+        title = str(failure.get("title") or "")
+        if failure.get("category") == "connection":
+            self.connection_notice = title
+        self._announce(Update(kind="notice", text=title))
 
     def _hear(self, text: str, message_id: str | None) -> None:
         # Words before and after a tool call are two messages: joined as they come, a heading would not start a line.
@@ -100,3 +125,15 @@ class Listener:
     def _announce(self, update: Update) -> None:
         if self._on_update:
             self._on_update(update)
+
+
+def _output(update: ToolCallStart | ToolCallProgress) -> str:
+    """The end of what the tool printed, as far as the agent tells."""
+    parts = [
+        part.content.text
+        for part in update.content or ()
+        if isinstance(part, ContentToolCallContent) and isinstance(part.content, TextContentBlock)
+    ]
+    if not parts and isinstance(update.raw_output, str):
+        parts = [update.raw_output]
+    return "\n".join(parts)[-_OUTPUT_KEPT_CHARS:]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from acp.schema import AgentCapabilities, EnvVariable, HttpHeader, HttpMcpServer, McpServerStdio, SseMcpServer
 
-from orchestrator.agents.session import McpServer
 from orchestrator.domain.errors import AgentStartError
+from orchestrator.domain.mcp import McpServer
 
 
 def as_acp(server: McpServer) -> McpServerStdio | HttpMcpServer | SseMcpServer:

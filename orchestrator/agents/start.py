@@ -64,6 +64,7 @@ class _BlockingSession:
         self.pid = conversation.pid
         self.session_id = conversation.session_id
         self.resumed = conversation.resumed
+        self.not_resumed = conversation.not_resumed
         self.start_duration_ms = conversation.start_duration_ms
 
     @property

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from importlib.util import find_spec
+from collections.abc import Collection
 from pathlib import Path
 
 import click
 
 from orchestrator.cli import context
-from orchestrator.domain.errors import GitError, SettingsError
+from orchestrator.cli.folders import load_folders
+from orchestrator.domain.errors import GitError, SettingsError, SpecError
 from orchestrator.engine.engine import git_settings
+from orchestrator.mcp import load_registry
 from orchestrator.settings import Settings, load_settings
-from orchestrator.spec.folder import SpecFolder, load_folder
 from orchestrator.spec.load import LoadedSpec
 from orchestrator.spec.template import has_template
 from orchestrator.spec.variables import missing_variables, substitute
@@ -32,13 +33,15 @@ def command(folders: tuple[Path, ...], *, remote: bool, as_json: bool) -> None:
         _finish([], problems=list(error.problems), warnings=[], as_json=as_json)
         return
     context.start(level="error")
-    specs: list[LoadedSpec] = []
     problems: list[str] = []
     warnings = list(settings.warnings)
-    for folder in [*_own_folders(settings), *folders]:
-        found: SpecFolder = load_folder(folder, taken={loaded.spec.name: loaded.path for loaded in specs})
-        specs += found.specs
-        problems += found.problems
+    registered: Collection[str] = ()
+    try:
+        registered = load_registry(settings.mcp_servers_path, max_servers=settings.mcp_max_servers).servers
+    except SpecError as error:
+        problems += error.problems
+    specs, found = load_folders(settings, folders, registered_mcp=registered)
+    problems += found
     for loaded in specs:
         warnings += loaded.warnings
         warnings += [
@@ -48,15 +51,6 @@ def command(folders: tuple[Path, ...], *, remote: bool, as_json: bool) -> None:
     if remote:
         problems += [problem for loaded in specs for problem in _unreachable(loaded, settings)]
     _finish(specs, problems=problems, warnings=warnings, as_json=as_json)
-
-
-def _own_folders(settings: Settings) -> list[Path]:
-    # Found without importing it: the code location imports Dagster, and this command answers in a fraction of a second.
-    package = find_spec("orchestrator_defs")
-    places = package.submodule_search_locations if package is not None else None
-    own = [Path(place) / "defs" for place in places or ()]
-    added = [settings.workflow_specs_path] if settings.workflow_specs_path is not None else []
-    return [*own, *added]
 
 
 def _unreachable(loaded: LoadedSpec, settings: Settings) -> list[str]:

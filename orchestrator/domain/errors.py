@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 if TYPE_CHECKING:
     from orchestrator.domain.states import PauseReason
@@ -109,15 +109,28 @@ class GitLocked(GitError):
 
 
 class AgentError(OrchestratorError):
-    """The agent could not do what was asked. `kind` is the bounded `error_type` of metrics and events."""
+    """The agent could not do what was asked.
+
+    Attributes:
+        kind: the bounded `error_type` of metrics and events.
+        remedy: what may help: `retry` with a new agent, `pause` the Workflow until the provider gives more, or nothing
+            that happens by itself: `fail`.
+    """
 
     kind = "error"
+    remedy: ClassVar[Literal["retry", "pause", "fail"]] = "retry"
 
 
 class AgentStartError(AgentError):
     """The agent program is missing or did not become ready."""
 
     kind = "start"
+
+
+class AgentUnavailable(AgentStartError):
+    """The agent program, or the sandbox that it must run in, is not installed here."""
+
+    remedy = "fail"
 
 
 class AgentCrashed(AgentError):
@@ -157,6 +170,69 @@ class AgentRefused(AgentError):
         super().__init__(message)
         self.stop_reason = stop_reason
         self.text = text
+
+
+class AgentApiError(AgentError):
+    """The provider's API answered an error, or the connection to it was lost."""
+
+    kind = "api"
+
+
+class AgentRequestInvalid(AgentApiError):
+    """The provider's API does not take the request: no such model, a policy, a malformed setting."""
+
+    remedy = "fail"
+
+
+class AgentLoginFailed(AgentError):
+    """The provider does not accept the agent's credentials, or there are none."""
+
+    kind = "login"
+    remedy = "fail"
+
+
+class AgentQuotaReached(AgentError):
+    """The provider gives no more for now: a quota, a rate limit.
+
+    Attributes:
+        retry_after_s: when to try again, as the provider says; None where it does not.
+    """
+
+    kind = "quota"
+    remedy = "pause"
+
+    def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class AgentOverloaded(AgentQuotaReached):
+    """The provider is overloaded; it has not to do with what this agent has used."""
+
+    kind = "overloaded"
+
+
+class AgentDenied(AgentError):
+    """Every tool that the agent wanted was denied by the spec's `permissions`.
+
+    Attributes:
+        denied: the titles of the tool calls.
+    """
+
+    kind = "denied"
+    remedy = "fail"
+
+    def __init__(self, message: str, *, denied: Sequence[str]) -> None:
+        super().__init__(message)
+        self.denied = tuple(denied)
+
+
+class McpError(OrchestratorError):
+    """MCP servers that a Work needs cannot be used; the message has a line for each, with its name and the reason."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
 
 
 class CheckFailed(OrchestratorError):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from orchestrator.agents import AgentSession, AgentStart, McpServer, agent_environment, profile_of, start_agent
 from orchestrator.domain.events import EventType
+from orchestrator.domain.measures import count
 from orchestrator.engine import workspace
 from orchestrator.engine.run import WorkRun
+from orchestrator.mcp import load_registry, resolve_servers, usable_servers, validate_servers
 from orchestrator.observe.log import hide_environment
 from orchestrator.observe.trace import span
 from orchestrator.spec.inputs import as_environment
-from orchestrator.spec.model import McpServerSpec
 from orchestrator.spec.variables import substitute
 from orchestrator.store import Transaction
 
@@ -45,28 +46,21 @@ def _start(run: WorkRun, resume_session_id: str | None) -> AgentStart:
     return AgentStart(
         profile=profile_of(run.work.provider, run.work.command or ()),
         model=run.work.model,
+        permissions=run.work.permissions,
         workspace=run.workspace,
+        directories=tuple(tree.path for tree in run.trees.values()),
         home=workspace.agent_home(settings.workflow_root_path, run.workflow.id),
         env=environment(run),
-        mcp_servers=_servers(run),
+        mcp_servers=mcp_servers(run),
+        sandbox=settings.agent_sandbox,
         metadata={"correlationId": run.workflow.correlation_id},
         start_timeout_ms=run.remaining_ms(settings.agent_start_timeout_ms),
         query_timeout_ms=settings.agent_query_timeout_ms,
         stop_timeout_ms=settings.agent_stop_timeout_ms,
         pass_fds=(run.lock.fd,),
         resume_session_id=resume_session_id,
+        on_update=run.live.hear,
     )
-
-
-def _servers(run: WorkRun) -> tuple[McpServer, ...]:
-    named = run.work.mcp_servers
-    attributes = {
-        "mcp.server.count": len(named),
-        "mcp.global_refs": tuple(name for name, server in named.items() if not server.is_inline),
-        "mcp.work_refs": tuple(named),
-    }
-    with span("mcp.config.merge", attributes):
-        return tuple(_server(name, server) for name, server in named.items())
 
 
 def environment(run: WorkRun) -> dict[str, str]:
@@ -79,15 +73,42 @@ def environment(run: WorkRun) -> dict[str, str]:
     )
 
 
-def _server(name: str, spec: McpServerSpec) -> McpServer:
-    """A server as the agent is told of it, its `${NAME}` filled in; the agent starts and ends it."""
-    env = {key: substitute(value, os.environ) for key, value in {**spec.env, **spec.env_overrides}.items()}
-    hide_environment(env)
-    if spec.url is None:
-        return McpServer(name=name, command=spec.command or "", args=spec.args, env=env)
-    headers = {key: substitute(value, os.environ) for key, value in spec.headers.items()}
-    hide_environment(headers)
-    return McpServer(name=name, kind=spec.transport or "http", url=spec.url, headers=headers)
+def mcp_servers(run: WorkRun) -> tuple[McpServer, ...]:
+    """The Work's servers, each connected to once: one that is needed and down fails the Work before its agent starts.
+
+    Raises:
+        McpError: with the name and the reason of each.
+    """
+    named = run.work.mcp_servers
+    settings = run.engine.settings
+    attributes = {
+        "mcp.server.count": len(named),
+        "mcp.global_refs": tuple(name for name, server in named.items() if not server.is_inline),
+        "mcp.work_refs": tuple(named),
+    }
+    with span("mcp.config.merge", attributes):
+        if not named:
+            return ()
+        registry = load_registry(settings.mcp_servers_path, max_servers=settings.mcp_max_servers)
+        servers = resolve_servers(named, registry)
+    hide_secrets(servers)
+    home = workspace.agent_home(settings.workflow_root_path, run.workflow.id)
+    validations = validate_servers(
+        servers,
+        timeout_ms=run.remaining_ms(settings.mcp_validation_timeout_ms),
+        environ={**environment(run), "HOME": str(home)},
+        cwd=run.workspace,
+    )
+    down = [count("mcp_validation_failure_total", server=one.server.name) for one in validations if one.reason]
+    if down:
+        run.engine.store.write(lambda tx: tx.add_measures(down))
+    return usable_servers(validations)
+
+
+def hide_secrets(servers: Iterable[McpServer]) -> None:
+    """What servers are given is masked from now on in all that leaves this process."""
+    for server in servers:
+        hide_environment({**server.env, **server.headers})
 
 
 def _started(run: WorkRun, agent: AgentSession) -> None:

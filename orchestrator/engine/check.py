@@ -66,6 +66,7 @@ def _run(run: WorkRun, check: CheckPlan) -> CheckResult:
         timeout_ms=run.remaining_ms(limit_ms),
         stop_timeout_ms=settings.agent_stop_timeout_ms,
         pass_fds=(run.lock.fd,),
+        sandbox=settings.agent_sandbox,
         stop=run.stop,
     )
     passed = ended.exit_code == 0

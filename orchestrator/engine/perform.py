@@ -10,15 +10,17 @@ from orchestrator.domain.counted import agent_error
 from orchestrator.domain.errors import (
     AgentCrashed,
     AgentError,
+    AgentQuotaReached,
     Cancelled,
     GitLocked,
     LeaseLost,
     OrchestratorError,
+    Paused,
     WorkStopped,
     WorkTimeout,
 )
 from orchestrator.domain.events import EventType
-from orchestrator.domain.states import RequestKind, TaskStatus, WorkflowStatus, WorkStatus
+from orchestrator.domain.states import PauseReason, RequestKind, TaskStatus, WorkflowStatus, WorkStatus
 from orchestrator.domain.stop import Stop
 from orchestrator.engine import workspace
 from orchestrator.engine.agent import open_agent
@@ -42,6 +44,9 @@ from orchestrator.store import Transaction
 from orchestrator.store.rows import WorkflowRow
 
 _log = get_logger(__name__)
+# Where a provider does not say when it gives more.
+_QUOTA_WAIT_S = 300
+_QUOTA_WAIT_MOST_S = 3600
 
 
 def perform(engine: Engine, *, workflow_id: str, work: str, stop: Stop | None = None) -> Iterator[Fact]:
@@ -154,13 +159,22 @@ def _work(run: WorkRun) -> Iterator[Fact]:
                 _report_crash(run, error)
             else:
                 _count_error(run, error)
-            if retries_left == 0:
+            if isinstance(error, AgentQuotaReached):
+                try_to_settle(run)
+                raise _wait_for_quota(run, error) from error
+            if retries_left == 0 or error.remedy == "fail":
                 raise
             retries_left -= 1
             taken_over = True
             _log.warning("WorkRetried", message=f'work "{run.work.name}" is tried again: {error}', left=retries_left)
         else:
             return
+
+
+def _wait_for_quota(run: WorkRun, error: AgentQuotaReached) -> Paused:
+    """The pause until the provider gives more: as long as it says, else longer with each attempt."""
+    wait_s = error.retry_after_s or min(_QUOTA_WAIT_S * 2 ** (run.row.attempt - 1), _QUOTA_WAIT_MOST_S)
+    return Paused(f"{error}; resumed in {wait_s:g} s", reason=PauseReason.QUOTA, resume_after_s=wait_s)
 
 
 def _report_crash(run: WorkRun, error: AgentCrashed) -> None:

@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.agents import Line, LiveView
 from orchestrator.domain.errors import WorkTimeout
 from orchestrator.domain.stop import Stop
 from orchestrator.engine import workspace
 from orchestrator.engine.engine import Engine
 from orchestrator.git import TreeLock, WorkTree
+from orchestrator.observe.log import get_logger
 from orchestrator.spec.resolve import Plan, WorkPlan
 from orchestrator.store import Reader
 from orchestrator.store.rows import WorkflowRow, WorkRow
+
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,7 @@ class WorkRun:
         workspace: the directory the agent runs in.
         lock: of the WorkTrees; agents inherit it, so that an orphan keeps the trees locked.
         stop: the order to stop; asked between steps and handed to all that waits.
+        live: where what the agent says and does goes: the Task's transcript, and the log.
         deadline: monotonic seconds at which the Work's `timeout` ends it; None without one.
     """
 
@@ -40,6 +45,7 @@ class WorkRun:
     workspace: Path
     lock: TreeLock
     stop: Stop
+    live: LiveView
     deadline: float | None
 
     @classmethod
@@ -78,6 +84,7 @@ class WorkRun:
             workspace=space,
             lock=lock,
             stop=stop,
+            live=LiveView(_log_line),
             deadline=None if work.timeout_s is None else time.monotonic() + work.timeout_s,
         )
 
@@ -96,6 +103,12 @@ class WorkRun:
             f'work "{self.work.name}" ran longer than its timeout of {self.work.timeout_s} s; '
             "raise `timeout` in the spec, or split the Work"
         )
+
+
+def _log_line(line: Line) -> None:
+    # A query's text is logged where it is sent, at DEBUG only.
+    if line.kind != "query":
+        _log.info("AgentUpdate", message=str(line), kind=line.kind)
 
 
 def commits_before(reader: Reader, workflow_id: str, sequence: int) -> dict[str, str]:

@@ -15,7 +15,7 @@ from orchestrator.engine.facts import Fact, WrittenReport
 from orchestrator.engine.files import write_whole
 from orchestrator.engine.finished import stored_report
 from orchestrator.engine.run import WorkRun
-from orchestrator.engine.workspace import report_path
+from orchestrator.engine.workspace import report_path, transcript_path
 from orchestrator.observe.log import bind_workflow, get_logger
 from orchestrator.observe.trace import span
 from orchestrator.spec.resolve import ReportPlan, TaskPlan
@@ -77,7 +77,10 @@ class _Answer:
 
 def _perform(run: WorkRun, agent: AgentSession, task: TaskPlan, task_id: str, *, text: str) -> WrittenReport | None:
     run.engine.store.write(lambda tx: tx.start_task(task_id, query_length=len(text)))
-    answer = _answer(run, agent, text, task)
+    with run.live.task(
+        transcript_path(run.engine.settings.workflow_root_path, run.workflow.id, run.work.name, task.name), text
+    ):
+        answer = _answer(run, agent, text, task)
     # The order is what makes a death harmless: the trees' snapshot, then the file, then the row that says both exist.
     snapshot = {
         name: tree.snapshot(work=run.work.name, task=task.name, message=f"{run.work.name}/{task.name}")

@@ -25,6 +25,11 @@ def report_path(workflow_root: Path, workflow_id: str, work: str, task: str) -> 
     return workflow_folder(workflow_root, workflow_id) / REPORTS / work / f"{task}.md"
 
 
+def transcript_path(workflow_root: Path, workflow_id: str, work: str, task: str) -> Path:
+    """`<workflow root>/<workflow id>/transcripts/<work>/<task>.jsonl`: what the agent said and did for one Task."""
+    return workflow_folder(workflow_root, workflow_id) / "transcripts" / work / f"{task}.jsonl"
+
+
 def agent_home(workflow_root: Path, workflow_id: str) -> Path:
     """The agent's own HOME, one per execution, so that a later process can resume its sessions."""
     return workflow_folder(workflow_root, workflow_id) / "home"

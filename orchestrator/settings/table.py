@@ -41,6 +41,7 @@ class Settings:
         workflow_specs_path: a folder with more specs, beside those of the image.
         auto_resume: a Workflow paused by a shutdown resumes by itself after the restart.
         agent_sandbox: `auto` where the machine can, `required` or refuse to start, `off`.
+        mcp_servers_path: the file of registered MCP servers; it need not be there.
         masking_config_path: replaces the shipped masking rules.
         webhook_secrets: by source in lower case, from `WEBHOOK_SECRET_<SOURCE>`.
         warnings: for a person: variables that look misspelt, combinations that work and are hardly meant.
@@ -96,6 +97,7 @@ class Settings:
 
     mcp_validation_timeout_ms: Annotated[int, Variable(as_.POSITIVE, "10000")]
     mcp_max_servers: Annotated[int, Variable(as_.POSITIVE, "50")]
+    mcp_servers_path: Annotated[Path, Variable(as_.PATH, "{orchestrator_home}/mcp_servers.yaml")]
 
     otel_enabled: Annotated[bool, Variable(as_.BOOLEAN, "false")]
     otel_exporter_otlp_endpoint: Annotated[str | None, Variable(as_.HTTP_URL)] = field(repr=False)

@@ -26,7 +26,8 @@ def effective_servers(spec: WorkflowSpec, work: WorkSpec) -> dict[str, McpServer
             servers[name] = own
         else:
             overrides = {**base.env_overrides, **own.env_overrides}
-            servers[name] = base.model_copy(update={"env_overrides": overrides})
+            required = base.required if own.required is None else own.required
+            servers[name] = base.model_copy(update={"env_overrides": overrides, "required": required})
     return dict(sorted(servers.items()))
 
 
@@ -47,6 +48,11 @@ def _reference_problems(name: str, server: McpServerSpec, loc: Loc, known: Colle
     if not server.is_inline and name not in known:
         listed = suggestion(name, known) if known else ""
         yield Problem(loc=loc, text=f"no such server is registered{listed or _DEFINE}")
+    yield from definition_problems(server, loc)
+
+
+def definition_problems(server: McpServerSpec, loc: Loc) -> Iterator[Problem]:
+    """What of a server's definition does not go together."""
     if server.command is not None and server.url is not None:
         yield Problem(loc=(*loc, "url"), text='"command" and "url" are both there; give one')
         return

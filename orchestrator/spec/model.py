@@ -19,6 +19,7 @@ from pydantic import (
     field_validator,
 )
 
+from orchestrator.domain.permissions import Permissions
 from orchestrator.spec import duration
 from orchestrator.spec.inputs import InputType, fit
 from orchestrator.spec.names import GitName, McpName, Name, TaskName, VariableName, WorkflowName
@@ -87,6 +88,13 @@ class McpServerSpec(_Part):
     headers: dict[Text, str] = {}
     transport: Literal["http", "sse"] | None = None
     env_overrides: dict[VariableName, str] = {}
+    required: Flag | None = None
+    """Default true; with `false` a Work goes on without the server when it cannot be reached."""
+
+    @property
+    def is_required(self) -> bool:
+        """Whether a Work fails without it."""
+        return self.required is not False
 
     @property
     def is_inline(self) -> bool:
@@ -104,6 +112,8 @@ class AgentSpec(_Part):
     """The program and its arguments."""
     env: dict[VariableName, str] = {}
     """Values may be ${NAME}, taken from the environment when the agent is started."""
+    permissions: Permissions | None = None
+    """What it may do without anybody to ask; default `edit`."""
 
     @property
     def provider_name(self) -> str:
@@ -113,11 +123,14 @@ class AgentSpec(_Part):
     def over(self, base: AgentSpec) -> AgentSpec:
         """This agent's keys over those of `base`; with another provider or command, its model does not carry over."""
         env = {**base.env, **self.env}
+        permissions = self.permissions or base.permissions
         if self.provider is not None or self.command is not None:
             same = self.provider == base.provider and self.command == base.command
             model = self.model or (base.model if same else None)
-            return AgentSpec(provider=self.provider, command=self.command, model=model, env=env)
-        return AgentSpec(provider=base.provider, command=base.command, model=self.model or base.model, env=env)
+            provider, command = self.provider, self.command
+        else:
+            provider, command, model = base.provider, base.command, self.model or base.model
+        return AgentSpec(provider=provider, command=command, model=model, env=env, permissions=permissions)
 
 
 class BudgetSpec(_Part):

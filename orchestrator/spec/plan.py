@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestrator.domain.errors import NotFound
+from orchestrator.domain.permissions import Permissions
 from orchestrator.spec.inputs import Value
 from orchestrator.spec.model import BudgetSpec, McpServerSpec
 
@@ -61,6 +62,7 @@ class WorkPlan:
         sequence: the Work's place in the Workflow, from 1.
         gits: names of the Gits in its WorkSpace.
         provider: `command` where the spec gives the agent's command.
+        permissions: what the agent may do without anybody to ask.
         agent_env: added to the agent's environment; values hold `${NAME}` as written.
         mcp_servers: by name, `env_overrides` of both levels merged; one that is not inline is a registered server.
         retries: how often the Work may be tried again.
@@ -72,6 +74,7 @@ class WorkPlan:
     provider: str
     command: tuple[str, ...] | None
     model: str | None
+    permissions: Permissions
     agent_env: Mapping[str, str]
     mcp_servers: Mapping[str, McpServerSpec]
     tasks: tuple[TaskPlan, ...]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from orchestrator.domain.mcp import ALL_MCP_KINDS, McpKind
+from orchestrator.domain.permissions import DEFAULT_PERMISSIONS, Permissions
 from orchestrator.spec.model import AgentSpec, WorkflowSpec, WorkSpec
 from orchestrator.spec.problems import Problem
 from orchestrator.spec.suggest import suggestion
@@ -15,19 +17,27 @@ BUILTIN = "builtin"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """What a spec can ask of one provider's agents."""
+    """What a spec can ask of one provider's agents; `orchestrator.agents.profiles` says the same, and how.
+
+    Attributes:
+        mcp_kinds: the kinds of MCP server that it takes.
+        tokens: whether it reports them, so that a budget can be counted.
+        cost: likewise.
+    """
 
     model: bool = True
-    mcp_servers: bool = True
-    supported: bool = False
+    mcp_kinds: frozenset[McpKind] = ALL_MCP_KINDS
+    permissions: frozenset[Permissions] = frozenset({"full", "edit", "read"})
+    tokens: bool = True
+    cost: bool = True
 
 
 PROVIDERS = {
-    BUILTIN: Provider(model=False, mcp_servers=False, supported=True),
+    BUILTIN: Provider(model=False, mcp_kinds=frozenset(), permissions=frozenset({"full", "edit"}), cost=False),
     "claude": Provider(),
-    "codex": Provider(),
-    "gemini": Provider(),
-    "opencode": Provider(),
+    "codex": Provider(mcp_kinds=frozenset({"stdio", "http"}), cost=False),
+    "gemini": Provider(cost=False),
+    "opencode": Provider(tokens=False),
 }
 
 
@@ -47,9 +57,6 @@ def _own_problems(agent: AgentSpec, loc: Loc) -> Iterator[Problem]:
         yield Problem(loc=(*loc, "command"), text='"provider" and "command" are both there; give one')
     if name is not None and name not in PROVIDERS:
         yield Problem(loc=(*loc, "provider"), text=f'unknown provider "{name[:60]}"{suggestion(name, PROVIDERS)}')
-    elif name is not None and not PROVIDERS[name].supported:
-        text = f'provider "{name}" is not supported yet; use "builtin", or "command" with a program that speaks ACP'
-        yield Problem(loc=(*loc, "provider"), text=text)
     if name is not None and agent.model is not None and not _can(name).model:
         yield Problem(loc=(*loc, "model"), text=_no_model(name))
 
@@ -63,10 +70,53 @@ def _effective_problems(spec: WorkflowSpec, work: WorkSpec, loc: Loc) -> Iterato
     own = work.agent
     if name is not None and own is not None and own.provider is None and own.model is not None and not _can(name).model:
         yield Problem(loc=(*loc, "agent", "model"), text=_no_model(name))
-    if name is not None and not _can(name).mcp_servers and (spec.mcp_servers or work.mcp_servers):
+    permissions = agent.permissions or DEFAULT_PERMISSIONS
+    if name is not None and permissions not in _can(name).permissions:
+        where: Loc = (*loc, "agent", "permissions") if own is not None and own.permissions else loc
+        known = _listed(_can(name).permissions)
+        text = f'provider "{name}" cannot be held to permissions "{permissions}"; it knows {known}'
+        yield Problem(loc=where, text=text)
+    if name is not None:
+        yield from _server_problems(spec, work, loc, name)
+        yield from _budget_problems(spec, work, loc, name)
+
+
+def _server_problems(spec: WorkflowSpec, work: WorkSpec, loc: Loc, name: str) -> Iterator[Problem]:
+    """Servers that the provider's agents do not take."""
+    kinds = _can(name).mcp_kinds
+    if not kinds and (spec.mcp_servers or work.mcp_servers):
         where: Loc = (*loc, "mcp_servers") if work.mcp_servers else loc
         text = f'provider "{name}" takes no mcp_servers; leave them out, or give them only to Works of other providers'
         yield Problem(loc=where, text=text)
+        return
+    for server_name, server in {**spec.mcp_servers, **work.mcp_servers}.items():
+        # Where a registered one is, only the machine that runs it knows; the engine looks again.
+        if server.url is not None and (server.transport or "http") not in kinds:
+            where = (*loc, "mcp_servers", server_name) if server_name in work.mcp_servers else loc
+            kind = server.transport or "http"
+            text = f'provider "{name}" takes no server over {kind} ("{server_name}"); it takes {_listed(kinds)}'
+            yield Problem(loc=where, text=text)
+
+
+def _budget_problems(spec: WorkflowSpec, work: WorkSpec, loc: Loc, name: str) -> Iterator[Problem]:
+    """Budgets that nobody could count. The built-in agent spends nothing, so it keeps to every one."""
+    if name == BUILTIN:
+        return
+    for budget, where in ((spec.budget, loc), (work.budget, (*loc, "budget"))):
+        if budget is None:
+            continue
+        if budget.cost_usd is not None and not _can(name).cost:
+            text = f'provider "{name}" does not report its cost, so budget.cost_usd cannot be kept; give budget.tokens'
+            yield Problem(loc=where, text=text)
+        if budget.tokens is not None and not _can(name).tokens:
+            text = (
+                f'provider "{name}" does not report its tokens, so budget.tokens cannot be kept; give budget.cost_usd'
+            )
+            yield Problem(loc=where, text=text)
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(f'"{word}"' for word in sorted(words))
 
 
 def _can(name: str) -> Provider:

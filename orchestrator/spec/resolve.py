@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from orchestrator.domain.errors import InputError
+from orchestrator.domain.permissions import DEFAULT_PERMISSIONS
 from orchestrator.spec import fences, template
 from orchestrator.spec.document import digest_of, document_of
 from orchestrator.spec.giturl import is_relative_path, problem_with_ref, problem_with_url
@@ -79,6 +80,7 @@ def _work(spec: WorkflowSpec, work: WorkSpec, sequence: int, values: Mapping[str
         provider=agent.provider_name,
         command=agent.command,
         model=agent.model,
+        permissions=agent.permissions or DEFAULT_PERMISSIONS,
         agent_env=agent.env,
         mcp_servers=effective_servers(spec, work),
         tasks=tuple(

@@ -61,7 +61,7 @@ def variable_problems(spec: WorkflowSpec) -> Iterator[Problem]:
         if agent is not None:
             yield from _agent_problems(agent, (*loc, "agent"))
         for name, server in servers.items():
-            yield from _server_problems(server, (*loc, "mcp_servers", name))
+            yield from server_problems(server, (*loc, "mcp_servers", name))
 
 
 def _agent_problems(agent: AgentSpec, loc: Loc) -> Iterator[Problem]:
@@ -71,7 +71,8 @@ def _agent_problems(agent: AgentSpec, loc: Loc) -> Iterator[Problem]:
         yield from _misplaced(word, (*loc, "command", index), 'set it under "env"')
 
 
-def _server_problems(server: McpServerSpec, loc: Loc) -> Iterator[Problem]:
+def server_problems(server: McpServerSpec, loc: Loc) -> Iterator[Problem]:
+    """Malformed and misplaced `${…}` in the definition of an MCP server."""
     values = {"env": server.env, "headers": server.headers, "env_overrides": server.env_overrides}
     for part, named in values.items():
         for key, value in named.items():

@@ -52,7 +52,7 @@ def test_a_command_is_a_provider() -> None:
 @pytest.mark.parametrize(
     ("provider", "command", "complaint"),
     [
-        ("gpt", [], "'gpt' is not known; there are: builtin, command"),
+        ("gpt", [], "'gpt' is not known; there are: builtin, claude, codex, command"),
         ("command", [], "needs a command"),
         ("builtin", ["x"], "takes no command"),
     ],

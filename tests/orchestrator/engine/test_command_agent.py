@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orchestrator.domain.errors import Paused
+from orchestrator.domain.errors import McpError, Paused
 from orchestrator.domain.states import PauseReason, WorkflowStatus
 from orchestrator.spec.load import LoadedSpec
 from tests.orchestrator.engine.world import World, work
+from tests.orchestrator.mcp.servers import write_program
 
 # Answers every query with 60 tokens in and 40 out, and writes down how its session was opened.
 AGENT = """
@@ -39,7 +41,7 @@ def opened(tmp_path: Path) -> Path:
     return tmp_path / "opened.json"
 
 
-def spec(world: World, opened: Path, **attributes: object) -> LoadedSpec:
+def spec(world: World, opened: Path, **attributes: Any) -> LoadedSpec:
     program = world.home / "agent.py"
     program.write_text(AGENT)
     tasks = [{"name": name, "query": f"Do {name}."} for name in ("one", "two", "three")]
@@ -68,14 +70,41 @@ def test_mcp_servers_reach_the_agent_with_their_variables_filled_in(
     world: World, opened: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRACKER_TOKEN", "geheim-1234")
+    program = str(write_program(world.home))
     servers = {
-        "tracker": {"command": "tracker-mcp", "args": ["--quiet"], "env": {"TOKEN": "${TRACKER_TOKEN}"}},
+        "tracker": {"command": sys.executable, "args": [program, "stdio"], "env": {"TOKEN": "${TRACKER_TOKEN}"}},
     }
     workflow_id = world.create(spec(world, opened, mcp_servers=servers))
     world.perform(workflow_id, "fix")
     (server,) = json.loads(opened.read_text())["mcpServers"]
     assert server["name"] == "tracker"
-    assert (server["command"], server["args"]) == ("tracker-mcp", ["--quiet"])
+    assert (server["command"], server["args"]) == (sys.executable, [program, "stdio"])
     assert server["env"] == [{"name": "TOKEN", "value": "geheim-1234"}]
     document = world.engine.store.read(lambda reader: reader.spec_document(world.workflow(workflow_id).spec_digest))
     assert "geheim" not in document
+
+
+def test_a_server_that_is_down_fails_the_work_before_its_agent_starts(world: World, opened: Path) -> None:
+    workflow_id = world.create(spec(world, opened, mcp_servers={"tracker": {"command": "no-such-server"}}))
+    with pytest.raises(McpError, match='mcp server "tracker" cannot be used: there is no program'):
+        world.perform(workflow_id, "fix")
+    assert world.workflow(workflow_id).status is WorkflowStatus.FAILED
+    assert not opened.exists()
+
+
+def test_a_server_that_is_down_and_not_required_is_left_out(world: World, opened: Path) -> None:
+    servers = {"tracker": {"command": "no-such-server", "required": False}}
+    workflow_id = world.create(spec(world, opened, mcp_servers=servers))
+    world.perform(workflow_id, "fix")
+    assert json.loads(opened.read_text())["mcpServers"] == []
+
+
+def test_a_registered_server_is_used_by_its_name(world: World, opened: Path) -> None:
+    program = str(write_program(world.home))
+    registered = {"servers": {"tracker": {"command": sys.executable, "args": [program, "stdio"], "env": {"MODE": "a"}}}}
+    world.engine.settings.mcp_servers_path.write_text(json.dumps(registered))
+    servers = {"tracker": {"env_overrides": {"MODE": "b"}}}
+    loaded = spec(world, opened, registered_mcp=["tracker"], mcp_servers=servers)
+    world.perform(world.create(loaded), "fix")
+    (server,) = json.loads(opened.read_text())["mcpServers"]
+    assert server["env"] == [{"name": "MODE", "value": "b"}]

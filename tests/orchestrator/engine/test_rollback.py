@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.orchestrator.engine.world import World, git, task, work
 WORKS = ("first", "second", "third")
 
 
-def spec(world: World, *names: str, **attributes: object) -> LoadedSpec:
+def spec(world: World, *names: str, **attributes: Any) -> LoadedSpec:
     """Each Work appends its name in both repositories and writes a Report."""
     report = {"title": "What it did", "outline": []}
     both = [

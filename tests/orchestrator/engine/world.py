@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,9 @@ class World:
         web = repository(home / "web", {"README.md": "# web\n"})
         return cls(home=home, engine=engine, api=api, web=web)
 
-    def spec(self, works: list[dict[str, Any]], **attributes: Any) -> LoadedSpec:
+    def spec(
+        self, works: list[dict[str, Any]], *, registered_mcp: Collection[str] = (), **attributes: Any
+    ) -> LoadedSpec:
         """The spec of a workflow over both repositories, agent built-in, as loaded from its file."""
         gits = {"api": {"url": str(self.api)}, "web": {"url": str(self.web)}}
         whole = {"name": "ship", "gits": gits, "agent": {"provider": "builtin"}, "works": works, **attributes}
@@ -70,7 +72,7 @@ class World:
         folder.mkdir(parents=True)
         file = folder / "defs.yaml"
         file.write_text(yaml.safe_dump({"type": "orchestrator_defs.Workflow", "attributes": whole}, sort_keys=False))
-        return load_spec(file)
+        return load_spec(file, registered_mcp=registered_mcp)
 
     def create(self, loaded: LoadedSpec, **inputs: Any) -> str:
         """Accept a launch and return the Workflow's id."""

@@ -105,12 +105,45 @@ AGENTS: Cases = {
         "bulitin",
         ['9: workflow "ship": agent.provider: unknown provider "bulitin", did you mean "builtin"?'],
     ),
-    "a provider that comes later": (
-        "builtin",
-        "claude",
+    "permissions that the provider cannot be held to": (
+        AGENT,
+        "agent: {provider: builtin, permissions: read}",
         [
-            '9: workflow "ship": agent.provider: provider "claude" is not supported yet; '
-            'use "builtin", or "command" with a program that speaks ACP'
+            '11: work "fix": provider "builtin" cannot be held to permissions "read"; it knows "edit", "full"',
+            '19: work "review": provider "builtin" cannot be held to permissions "read"; it knows "edit", "full"',
+        ],
+    ),
+    "a Work's permissions that the provider cannot be held to": (
+        "name: fix",
+        "name: fix\n      agent: {permissions: read}",
+        [
+            '12: work "fix": agent.permissions: provider "builtin" cannot be held to permissions "read"; '
+            'it knows "edit", "full"'
+        ],
+    ),
+    "a server over a transport that the provider does not take": (
+        "name: fix",
+        "name: fix\n      agent: {provider: codex}\n"
+        "      mcp_servers: {docs: {url: https://localhost/sse, transport: sse}}",
+        [
+            '13: work "fix", mcp server "docs": provider "codex" takes no server over sse ("docs"); '
+            'it takes "http", "stdio"'
+        ],
+    ),
+    "a budget in dollars of a provider that does not tell them": (
+        "name: fix",
+        "name: fix\n      agent: {provider: codex}\n      budget: {cost_usd: 5}",
+        [
+            '13: work "fix": budget: provider "codex" does not report its cost, so budget.cost_usd cannot be kept; '
+            "give budget.tokens"
+        ],
+    ),
+    "a budget in tokens of a provider that does not tell them": (
+        "name: fix",
+        "name: fix\n      agent: {provider: opencode}\n      budget: {tokens: 5}",
+        [
+            '13: work "fix": budget: provider "opencode" does not report its tokens, so budget.tokens cannot be kept; '
+            "give budget.cost_usd"
         ],
     ),
     "a model for the built-in agent": (

@@ -1,0 +1,1 @@
+"""What each provider's program needs beside the protocol: one module each, with a function `setup`."""
