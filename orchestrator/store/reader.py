@@ -17,8 +17,19 @@ from orchestrator.domain.checks import CheckResult
 from orchestrator.domain.errors import NotFound
 from orchestrator.domain.events import Event
 from orchestrator.domain.states import WorkflowStatus
-from orchestrator.store.rows import ReportRow, TaskRow, Usage, WorkflowRow, WorkRow, WorkTreeRow
-from orchestrator.store.tables import checkpoints, checks, events, reports, specs, tasks, workflows, works, worktrees
+from orchestrator.store.rows import ReportRow, RunWorkerRow, TaskRow, Usage, WorkflowRow, WorkRow, WorkTreeRow
+from orchestrator.store.tables import (
+    checkpoints,
+    checks,
+    events,
+    reports,
+    run_workers,
+    specs,
+    tasks,
+    workflows,
+    works,
+    worktrees,
+)
 from orchestrator.store.types import UtcTime
 
 Row = TypeVar("Row")
@@ -157,6 +168,16 @@ class Reader:
         return self._connection.execute(
             select(func.count()).select_from(events).where(events.c.published_at.is_(None))
         ).scalar_one()
+
+    def run_worker(self, run_id: str) -> RunWorkerRow | None:
+        """The process that performs the run, or did; None where no launcher of ours started one."""
+        found = self._all(RunWorkerRow, select(run_workers).where(run_workers.c.run_id == run_id))
+        return found[0] if found else None
+
+    def run_workers(self, host: str, *, limit: int = 1000) -> list[RunWorkerRow]:
+        """The youngest run workers of a machine, those that have ended included."""
+        query = select(run_workers).where(run_workers.c.host == host).order_by(run_workers.c.launched_at.desc())
+        return self._all(RunWorkerRow, query.limit(limit))
 
     def _all(self, row: type[Row], query: Executable) -> list[Row]:
         return [row(**_fields(found)) for found in self._connection.execute(query).mappings()]
