@@ -14,20 +14,18 @@ import os
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from orchestrator.domain.errors import OrchestratorError
 from orchestrator.observe.log import get_logger
 from orchestrator.ops.warm import short_address, socket_path
 from orchestrator.ops.workers import Process, birth_of
 from orchestrator.settings import load_settings
+from orchestrator_defs.preload import prepare
 from orchestrator_defs.version import definitions_version
 from orchestrator_defs.worker import perform_run
 from resources.telemetry import start_logging
@@ -37,22 +35,6 @@ LOOK_S = 1.0
 # How often, in looks, it compares its version with what lies on the disk.
 VERSION_LOOKS = 30
 REQUEST_S = 5.0
-# What a run imports only once it is under way. Here it is paid for once, and its memory is shared.
-_LATE_IMPORTS = (
-    "orchestrator.agents.acp",
-    "orchestrator.agents.checks",
-    "orchestrator.agents.start",
-    "dagster._core.execution.plan.execute_plan",
-    "dagster._core.storage.local_compute_log_manager",
-    "dagster._core.storage.sqlite_storage",
-    "dagster._core.storage.event_log.sqlite.sqlite_event_log",
-    "dagster._core.storage.runs.sqlite.sqlite_run_storage",
-    "dagster._core.storage.schedules.sqlite.sqlite_schedule_storage",
-    "orchestrator_defs.coordinator",
-    "orchestrator_defs.launcher",
-    "sqlalchemy.dialects.sqlite.pysqlite",
-)
-_POSTGRES_IMPORTS = ("dagster_postgres", "sqlalchemy.dialects.postgresql.psycopg2")
 
 
 class Parent:
@@ -136,26 +118,6 @@ def _own_descriptors(log: Path) -> None:
     os.dup2(written, 1)
     os.dup2(written, 2)
     os.closerange(3, max(int(entry.name) for entry in Path("/proc/self/fd").iterdir()) + 1)
-
-
-def prepare() -> None:
-    """Import what a run needs, and resolve every job: after this a fork has nothing left to load.
-
-    Raises:
-        OrchestratorError: something of it has started a thread, which a fork would lose in the middle of its work.
-    """
-    definitions = import_module("orchestrator_defs.definitions").defs
-    for job in definitions.get_repository_def().get_all_jobs():
-        job.get_job_snapshot_id()
-    postgres = load_settings().database_url.startswith("postgresql")
-    for name in (*_LATE_IMPORTS, *(_POSTGRES_IMPORTS if postgres else ())):
-        import_module(name)
-    threads = sum(1 for _ in Path("/proc/self/task").iterdir())
-    if threads != 1 or threading.active_count() != 1:
-        raise OrchestratorError(f"the definitions start threads when imported ({threads}); none may run at a fork")
-    gc.collect()
-    # The collector writes to what it looks at; frozen, the pages stay shared between the workers.
-    gc.freeze()
 
 
 @contextlib.contextmanager
