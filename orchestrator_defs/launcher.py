@@ -173,14 +173,15 @@ class WarmRunLauncher(DefaultRunLauncher):
             return None
 
     def _ask_parent(self, request: Mapping[str, object]) -> dict[str, Any]:
-        path = socket_path(self._settings, definitions_version(self._settings))
+        version = definitions_version(self._settings)
+        path = socket_path(self._settings, version)
         try:
             return ask(path, request)
         except WarmParentGone:
-            self._await_parent(path)
+            self._await_parent(path, version)
         return ask(path, request)
 
-    def _await_parent(self, path: Path) -> None:
+    def _await_parent(self, path: Path, version: str) -> None:
         """Start a parent, unless this process just did, and wait until it listens or has given up."""
         deadline = time.monotonic() + WARM_S
         with self._warming:
@@ -189,7 +190,10 @@ class WarmRunLauncher(DefaultRunLauncher):
             log = self._settings.orchestrator_home / "logs" / "launcher.log"
             with log.open("ab") as output:
                 parent = subprocess.Popen(
-                    [sys.executable, "-m", "orchestrator_defs.warm", "--starter", str(os.getpid())],
+                    [
+                        *[sys.executable, "-m", "orchestrator_defs.warm"],
+                        *["--starter", str(os.getpid()), "--version", version],
+                    ],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,

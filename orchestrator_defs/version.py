@@ -15,7 +15,7 @@ _PASSED_BY = frozenset({"__pycache__", ".git", "node_modules"})
 
 
 def definitions_version(settings: Settings) -> str:
-    """16 hex digits: the same as long as no file, setting or import path has changed that the definitions come from.
+    """16 hex digits: the same as long as no file, setting or interpreter has changed that the definitions come from.
 
     Files count by name, size and time of change: a launch has no time to read them.
     """
@@ -25,7 +25,7 @@ def definitions_version(settings: Settings) -> str:
     if settings.workflow_specs_path is not None:
         folders.append(settings.workflow_specs_path)
     files = (line for folder in folders for line in _files(folder))
-    for line in (sys.executable, *sys.path, *_settings(settings), *files):
+    for line in (sys.prefix, sys.version, *_settings(settings), *files):
         digest.update(line.encode(errors="surrogateescape") + b"\0")
     return digest.hexdigest()[:16]
 

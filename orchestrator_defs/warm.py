@@ -1,8 +1,9 @@
 """A warm parent: it has the definitions imported and forks a run worker for each request.
 
-`python -m orchestrator_defs.warm --starter PID`. It stays one thread, opens no instance, no store and no connection but
-the socket it listens on, and holds one version of the definitions: another version gets a parent of its own, and this
-one ends. It ends with the process that started it, or when it is told to; the workers that it forked go on.
+`python -m orchestrator_defs.warm --starter PID [--version V]`. It stays one thread, opens no instance, no store and no
+connection but the socket it listens on, and holds one version of the definitions: another version gets a parent of its
+own, and this one ends. It ends with the process that started it, or when it is told to; the workers that it forked go
+on.
 """
 
 import argparse
@@ -141,10 +142,14 @@ def main() -> int:
     """Exit code 0: it was told to end, or there is a parent already; 1: it could not be one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--starter", type=int, required=True, help="the process with which it ends")
-    starter = parser.parse_args().starter
+    parser.add_argument("--version", help="what whoever waits for it takes for the present version")
+    arguments = parser.parse_args()
     start_logging()
     settings = load_settings()
     version = definitions_version(settings)
+    if arguments.version not in (None, version):
+        _log.warning("WarmParentFailed", message=f"version {arguments.version} is asked for, this is {version}")
+        return 1
     # The system's stop reaches the whole group; a parent that is told so has nothing to save.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     path = socket_path(settings, version)
@@ -160,7 +165,7 @@ def main() -> int:
         _log.info("WarmParentReady", message=f"run workers are forked for version {version}", version=version)
         parent = Parent(listener)
         looks = 0
-        while parent.serve() and os.getppid() == starter:
+        while parent.serve() and os.getppid() == arguments.starter:
             looks += 1
             if looks % VERSION_LOOKS == 0 and definitions_version(settings) != version:
                 _log.info("WarmParentOutdated", message="the definitions have changed", version=version)

@@ -116,18 +116,9 @@ def test_runs_go_on_when_the_warm_parent_dies_and_the_next_launch_has_another(
 
 
 def parents(system: System) -> list[int]:
-    """The warm parents: what bears their command line and is no run worker, which leads a session below one."""
-    found = {int(line.split()[0]) for line in system.processes() if "orchestrator_defs.warm" in line}
-    return [pid for pid in found if parent_of(pid) not in found and log_of(pid).parent.name != "runs"]
-
-
-def parent_of(pid: int) -> int:
-    stat = Path(f"/proc/{pid}/stat").read_text()
-    return int(stat[stat.rindex(")") + 2 :].split()[1])
-
-
-def log_of(pid: int) -> Path:
-    return Path(f"/proc/{pid}/fd/2").readlink()
+    """The warm parents: a run worker has their command line too, and a log of its own."""
+    found = [int(line.split()[0]) for line in system.processes() if "orchestrator_defs.warm" in line]
+    return [pid for pid in found if Path(f"/proc/{pid}/fd/2").readlink().name == "launcher.log"]
 
 
 def kill_all(system: System) -> None:
