@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from bench import help as help_
-from bench import memory, overhead, task, worktree
+from bench import launch, memory, overhead, task, worktree
 
 FIGURES = (overhead, worktree, memory, help_, task)
 
@@ -14,6 +14,9 @@ def main() -> None:
     """Measure one after the other: side by side they would slow each other down."""
     for module in FIGURES:
         sys.stdout.write(f"{module.measure().line()}\n")
+        sys.stdout.flush()
+    for figure in launch.measures():
+        sys.stdout.write(f"{figure.line()}\n")
         sys.stdout.flush()
 
 
