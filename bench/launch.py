@@ -1,8 +1,9 @@
 """From the launch over GraphQL to the first op and to the first query sent, and the memory of ten running workers.
 
-Both systems are up at once and launched into by turns: ours with a workflow of three Works and the built-in agent, stock
-Dagster with a job of three ops, its own queue and launcher, everything in one process (its default executor starts one
-more for each op). A query's other side is stock's first op. Of ten launches at once the last one to begin counts.
+Both systems are up at once and launched into by turns: ours with a workflow of three Works and the built-in agent,
+stock Dagster with a job of three ops, its own queue and launcher, everything in one process (its default executor
+starts one more for each op). A query's other side is stock's first op. Of ten launches at once the last one to begin
+counts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Running systems that are launched into: the product under `orchestrator up`, and stock Dagster under `dagster dev`."""
+"""Running systems to launch into: the product under `orchestrator up`, stock Dagster under `dagster dev`."""
 
 from __future__ import annotations
 

@@ -4,14 +4,10 @@ import gc
 import threading
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
-
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from dagster._core.storage import sql
 
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.settings import load_settings
+from orchestrator_defs.migrations import read_migrations_once
 
 # What a run imports only once it is under way.
 _LATE_IMPORTS = (
@@ -47,34 +43,10 @@ def prepare() -> None:
         job.get_job_snapshot_id()
     for name in (*_LATE_IMPORTS, *(_POSTGRES_IMPORTS if postgres else ())):
         import_module(name)
-    _remember_migrations()
+    read_migrations_once()
     threads = sum(1 for _ in Path("/proc/self/task").iterdir())
     if threads != 1 or threading.active_count() != 1:
         raise OrchestratorError(f"the definitions start threads when imported ({threads}); none may run at a fork")
     gc.collect()
     # The collector writes to what it looks at; frozen, the pages stay shared between the workers.
     gc.freeze()
-
-
-class _ReadOnce:
-    """`ScriptDirectory`, as far as Dagster's comparison of revisions needs it, one for each folder of migrations.
-
-    Dagster makes a new one for each database that an instance opens, and it reads every migration there is: a quarter
-    of what a worker does until its first op. They change with the program alone.
-    """
-
-    _read: ClassVar[dict[str, ScriptDirectory]] = {}
-
-    @classmethod
-    def from_config(cls, config: Config) -> ScriptDirectory:
-        location = config.get_main_option("script_location") or ""
-        if location not in cls._read:
-            cls._read[location] = ScriptDirectory.from_config(config)
-        return cls._read[location]
-
-
-def _remember_migrations() -> None:
-    sql.ScriptDirectory = _ReadOnce  # type: ignore[attr-defined, assignment]  # in this process and its forks alone
-    config = Config()
-    config.set_main_option("script_location", sql.ALEMBIC_SCRIPTS_LOCATION)
-    _ReadOnce.from_config(config).as_revision_number("head")
