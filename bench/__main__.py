@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import health, masking, memory, observability, overhead, pause, scrape, task, worktree
+from bench import health, launch, masking, memory, observability, overhead, pause, scrape, task, worktree
 from bench import help as help_
 
 FIGURES = (overhead, worktree, memory, help_, task, pause, observability, scrape, health, masking)
@@ -14,6 +14,9 @@ def main() -> None:
     """Measure one after the other: side by side they would slow each other down."""
     for module in FIGURES:
         sys.stdout.write(f"{module.measure().line()}\n")
+        sys.stdout.flush()
+    for figure in launch.measures():
+        sys.stdout.write(f"{figure.line()}\n")
         sys.stdout.flush()
 
 

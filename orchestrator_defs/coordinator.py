@@ -12,10 +12,13 @@ from orchestrator.domain.errors import OrchestratorError
 from orchestrator.engine.create import create
 from orchestrator.engine.engine import open_settings_store
 from orchestrator.engine.resume import accept_resume
+from orchestrator.observe.log import get_logger
 from orchestrator.settings import load_settings
 from orchestrator.store import Store
+from orchestrator_defs.launcher import WarmRunLauncher
 from resources.telemetry import start_logging
 
+_log = get_logger(__name__)
 _RETRY_TAG = "dagster/is_resume_retry"
 
 
@@ -43,7 +46,23 @@ class WorkflowRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
                 self._instance.add_run_tags(run.run_id, {MAX_RETRIES_TAG: "0"})
                 self._instance.report_run_failed(run, message=str(error))
                 raise
+            if self._launched_at_once(run):
+                return self._reloaded(run)
         return super().submit_run(context)
+
+    def _launched_at_once(self, run: dg.DagsterRun) -> bool:
+        """Launch past the queue where a slot is free; only our own launcher can say so."""
+        launcher = self._instance.run_launcher
+        if not isinstance(launcher, WarmRunLauncher):
+            return False
+        try:
+            return launcher.launch_at_once(self._reloaded(run))
+        except Exception as error:  # noqa: BLE001 — the queue takes it, and the submission never fails for this
+            _log.warning("LaunchFailed", message=f"left to the queue: {error}", run_id=run.run_id, exc_info=error)
+            return False
+
+    def _reloaded(self, run: dg.DagsterRun) -> dg.DagsterRun:
+        return self._instance.get_run_by_id(run.run_id) or run
 
     def _accept(self, run: dg.DagsterRun, document: str) -> Mapping[str, str]:
         """Create or continue the Workflow of this run, and say which by tags, over those copied from a parent."""

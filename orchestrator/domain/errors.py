@@ -294,5 +294,9 @@ class ProcessFailed(OrchestratorError):
     """A process of the system did not come up, or ended unasked."""
 
 
+class WarmParentGone(OrchestratorError):
+    """The process that forks run workers cannot be reached; a worker can start by itself instead."""
+
+
 class LaunchError(OrchestratorError):
     """The running system did not take a launch."""

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.domain.errors import ProcessFailed
 from orchestrator.observe.log import get_logger
+from orchestrator.ops.workers import Process
 from orchestrator.settings import Settings
 
 _log = get_logger(__name__)
@@ -30,12 +31,14 @@ class Program:
     Attributes:
         ready_port: it counts as up once something listens there; None: at once.
         first: the programs after it start only once it is up.
+        spare: the system goes on without it.
     """
 
     name: str
     command: Sequence[str]
     ready_port: int | None = None
     first: bool = False
+    spare: bool = False
 
 
 def free_port() -> int:
@@ -63,6 +66,12 @@ def programs(settings: Settings, *, workspace: Path, code_port: int) -> list[Pro
             ready_port=code_port,
             # The others look for the code location once when they start, and again only much later.
             first=True,
+        ),
+        # The first launch finds it warm. When it ends, whoever launches next starts another.
+        Program(
+            name="launcher",
+            command=[*module, "orchestrator_defs.warm", "--starter", str(os.getpid())],
+            spare=True,
         ),
         Program(
             name="webserver",
@@ -123,25 +132,46 @@ class System:
         """Stay until `stop` is set, or raise `ProcessFailed` when a program ends by itself."""
         while not stop.wait(POLL_S):
             for program, process in self._running:
-                if process.poll() is not None:
+                if process.poll() is not None and not program.spare:
                     raise self._ended(program, process)
 
-    def stop(self, *, timeout_s: float) -> None:
-        """SIGTERM in the opposite order of starting, SIGKILL when the time is up; to whole groups both times."""
+    def stop(
+        self,
+        *,
+        timeout_s: float,
+        workers: Callable[[], set[Process]] = set,
+        at_once: threading.Event | None = None,
+    ) -> None:
+        """SIGTERM in the opposite order of starting, SIGKILL when the time is up; to whole groups both times.
+
+        Args:
+            workers: the run workers and parents that live now. They are in sessions of their own, and are told as well:
+                a worker pauses its Workflow and ends.
+            at_once: cuts the time short once it is set.
+        """
         deadline = time.monotonic() + timeout_s
+        told = _tell(workers(), set())
         for _, process in reversed(self._running):
-            # Run workers are of the code server's group: told with it, they pause their Workflows; told by nobody, they
-            # would hold the code server up until both are killed.
             _signal_group(process, signal.SIGTERM)
+        while self._is_alive() or any(worker.is_alive() for worker in told):
+            if time.monotonic() > deadline or (at_once is not None and at_once.is_set()):
+                break
+            # Until it is gone the webserver or the daemon may start one more.
+            told |= _tell(workers(), told)
+            time.sleep(POLL_S)
         for program, process in reversed(self._running):
-            try:
-                process.wait(timeout=max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            if process.poll() is None:
                 _log.warning("ProcessKilled", message=f"{program.name} did not end on SIGTERM")
+        for worker in told:
+            if worker.send(signal.SIGKILL):
+                _log.warning("ProcessKilled", message=f"run worker {worker.pid} did not end on SIGTERM")
         for _, process in self._running:
             # The group outlives its leader when that left children behind.
             _signal_group(process, signal.SIGKILL)
             process.wait()
+
+    def _is_alive(self) -> bool:
+        return any(process.poll() is None for _, process in self._running)
 
     def _await(self, program: Program, process: subprocess.Popen[bytes], deadline: float) -> None:
         while program.ready_port is not None and not _listens(program.ready_port):
@@ -157,6 +187,11 @@ class System:
 
     def _log(self, program: Program) -> Path:
         return self._log_folder / f"{program.name}.log"
+
+
+def _tell(workers: set[Process], told: set[Process]) -> set[Process]:
+    """SIGTERM to those that were not told before; they."""
+    return {worker for worker in workers - told if worker.send(signal.SIGTERM)}
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

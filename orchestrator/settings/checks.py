@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -46,8 +47,15 @@ def misspelt(given: Mapping[str, str]) -> Iterator[str]:
         # Short names are near everything; the OTLP exporter has a dozen variables of its own, which its SDK reads.
         if len(name) < 8 or name.startswith(("OTEL_EXPORTER_OTLP_", WEBHOOK_SECRET)):
             continue
-        for near in difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.9):
+        near = _nearest(name)
+        if near is not None:
             yield f"{name} is not a setting; did you mean {near}?"
+
+
+# A comparison with every name of the table, for every variable of the environment: most of what reading settings costs.
+@cache
+def _nearest(name: str) -> str | None:
+    return next(iter(difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.9)), None)
 
 
 def _out_of_order(values: Mapping[str, Any]) -> Iterator[str]:

@@ -23,6 +23,7 @@ from orchestrator.store.rows import (
     LeaseRow,
     ReportRow,
     RequestRow,
+    RunWorkerRow,
     TaskRow,
     Usage,
     WorkflowRow,
@@ -36,6 +37,7 @@ from orchestrator.store.tables import (
     leases,
     reports,
     requests,
+    run_workers,
     specs,
     tasks,
     workflows,
@@ -220,6 +222,16 @@ class Reader:
     def state_counts(self) -> metrics.StateCounts:
         """What stands now, counted over whole tables."""
         return metrics.count_states(self._connection, self.now)
+
+    def run_worker(self, run_id: str) -> RunWorkerRow | None:
+        """The process that performs the run, or did; None where no launcher of ours started one."""
+        found = self._all(RunWorkerRow, select(run_workers).where(run_workers.c.run_id == run_id))
+        return found[0] if found else None
+
+    def run_workers(self, host: str, *, limit: int = 1000) -> list[RunWorkerRow]:
+        """The youngest run workers of a machine, those that have ended included."""
+        query = select(run_workers).where(run_workers.c.host == host).order_by(run_workers.c.launched_at.desc())
+        return self._all(RunWorkerRow, query.limit(limit))
 
     def _all(self, row: type[Row], query: Executable) -> list[Row]:
         return [row(**_fields(found)) for found in self._connection.execute(query).mappings()]

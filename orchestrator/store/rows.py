@@ -284,3 +284,21 @@ class RequestRow:
     reason: PauseReason | None
     launched: bool
     requested_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunWorkerRow:
+    """The process that performs a run, or did; there is one for a run, ever.
+
+    Attributes:
+        host: the machine's name; `pid` and `birth` mean something there alone.
+        birth: when the process began, as `ops.workers.birth_of` reads it: with the pid it names one process for good.
+        log_path: what it says goes there.
+    """
+
+    run_id: str
+    host: str
+    pid: int
+    birth: str
+    log_path: str
+    launched_at: datetime

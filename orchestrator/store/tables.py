@@ -242,6 +242,17 @@ class MetricColumns(TypedColumns):
     value: Named[float] = Column(Double)
 
 
+class RunWorkerColumns(TypedColumns):
+    """See `rows.RunWorkerRow`. No foreign key: a run belongs to Dagster, and need not be one of a Workflow."""
+
+    run_id: Named[str] = Column(primary_key=True)
+    host: Named[str] = Column(index=True)
+    pid: Named[int] = Column(BigInteger)
+    birth: Named[str]
+    log_path: Named[str]
+    launched_at: Named[datetime] = Column(UtcTime)
+
+
 specs = Table("specs", metadata, SpecColumns)
 gits = Table("gits", metadata, GitColumns)
 workflows = Table("workflows", metadata, WorkflowColumns)
@@ -257,6 +268,7 @@ handlings = Table("handlings", metadata, HandlingColumns)
 leases = Table("leases", metadata, LeaseColumns)
 requests = Table("requests", metadata, RequestColumns)
 metrics = Table("metrics", metadata, MetricColumns)
+run_workers = Table("run_workers", metadata, RunWorkerColumns)
 
 Index("ix_events_workflow_id_position", events.c.workflow_id, events.c.position)
 # The relay reads this all the time; it stays as small as what is pending, however many events there were.

@@ -94,7 +94,7 @@ def test_validate_names_the_broken_spec_and_the_others_load(system: System) -> N
 def lines(system: System) -> list[dict[str, Any]]:
     """Every line of every process's log, by time; one that is no JSON fails the test."""
     found = []
-    for path in sorted(system.home.glob("logs/*.log")):
+    for path in sorted(system.home.glob("logs/**/*.log")):
         for line in path.read_text().splitlines():
             try:
                 found.append(json.loads(line))
@@ -108,6 +108,7 @@ def test_every_line_of_every_process_has_exactly_the_fields_of_a_log_line(
 ) -> None:
     assert {path.stem for path in system.home.glob("logs/*.log")} == {
         "code-server",
+        "launcher",
         "webserver",
         "daemon",
         "operations",
