@@ -81,6 +81,9 @@ def _file_problems(source: Source, max_servers: int) -> Iterator[str]:
     for key in top:
         if key != _SERVERS:
             yield f'{source.path}:{source.line((key,))}: unknown key "{key[:60]}"{suggestion(key, [_SERVERS])}'
+    if not isinstance(top.get(_SERVERS) or {}, dict):
+        yield f'{source.path}:{source.line((_SERVERS,))}: "{_SERVERS}": expected a name and a definition for each server'
+        return
     try:
         servers = _servers(source)
     except ValidationError as error:

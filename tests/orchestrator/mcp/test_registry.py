@@ -63,6 +63,7 @@ def test_an_empty_file_is_no_server(tmp_path: Path) -> None:
     [
         ("server: {}\n", ':1: unknown key "server", did you mean "servers"?'),
         ("- a\n", ":1: expected the key"),
+        ("servers: [1]\n", ':1: "servers": expected a name and a definition'),
         ("servers:\n  a: {}\n", ':2: mcp server "a": has neither "command" nor "url"; give one'),
         ("servers:\n  a: {command: x, url: 'http://h/'}\n", ':2: mcp server "a": url: "command" and "url" are both'),
         ("servers:\n  a: {comand: x}\n", "comand"),
