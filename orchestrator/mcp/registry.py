@@ -82,7 +82,7 @@ def _file_problems(source: Source, max_servers: int) -> Iterator[str]:
         if key != _SERVERS:
             yield f'{source.path}:{source.line((key,))}: unknown key "{key[:60]}"{suggestion(key, [_SERVERS])}'
     if not isinstance(top.get(_SERVERS) or {}, dict):
-        yield f'{source.path}:{source.line((_SERVERS,))}: "{_SERVERS}": expected a name and a definition for each server'
+        yield f'{source.path}:{source.line((_SERVERS,))}: "{_SERVERS}": expected a name and a definition of each'
         return
     try:
         servers = _servers(source)
