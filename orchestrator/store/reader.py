@@ -17,6 +17,7 @@ from orchestrator.domain.checks import CheckResult
 from orchestrator.domain.errors import NotFound
 from orchestrator.domain.events import Event
 from orchestrator.domain.states import PauseReason, RequestKind, WorkflowStatus
+from orchestrator.store.retention_queries import RetentionQueries
 from orchestrator.store.rows import (
     Holder,
     LeaseRow,
@@ -60,11 +61,8 @@ _LEASE = select(leases).where(leases.c.workflow_id == BY_ID)
 _NONE: Mapping[str, Any] = {}
 
 
-class Reader:
+class Reader(RetentionQueries):
     """The queries of one transaction."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     @cached_property
     def now(self) -> datetime:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from orchestrator.store.lease_changes import LeaseChanges
 from orchestrator.store.outbox import OutboxChanges
+from orchestrator.store.retention_changes import RetentionChanges
 from orchestrator.store.task_changes import TaskChanges
 from orchestrator.store.work_changes import WorkChanges
 from orchestrator.store.workflow_changes import WorkflowChanges
 
 
-class Transaction(WorkflowChanges, WorkChanges, TaskChanges, LeaseChanges, OutboxChanges):
+class Transaction(WorkflowChanges, WorkChanges, TaskChanges, LeaseChanges, OutboxChanges, RetentionChanges):
     """The queries of `Reader`, and the changes; each writes the events that tell of it."""
