@@ -4,6 +4,7 @@ from orchestrator.git.command import GitCommand, GitSettings
 from orchestrator.git.locks import TreeLock, tree_lock
 from orchestrator.git.mirror import Mirror, remote_head
 from orchestrator.git.refs import branch_names
+from orchestrator.git.removal import Removed, remove_all
 from orchestrator.git.trash import empty_trash
 from orchestrator.git.urls import check_ref, check_url
 from orchestrator.git.worktree import WorkTree
@@ -12,6 +13,7 @@ __all__ = [
     "GitCommand",
     "GitSettings",
     "Mirror",
+    "Removed",
     "TreeLock",
     "WorkTree",
     "branch_names",
@@ -19,5 +21,6 @@ __all__ = [
     "check_url",
     "empty_trash",
     "remote_head",
+    "remove_all",
     "tree_lock",
 ]

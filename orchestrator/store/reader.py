@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Connection, Select, Table, bindparam, func, or_, select, text
+from sqlalchemy import BindParameter, Select, Table, bindparam, func, or_, select, text
 from sqlalchemy.sql.base import Executable
 
 from orchestrator.domain.checkpoints import Checkpoint
