@@ -21,6 +21,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "cancel": ("orchestrator.cli.cancel", "End a Workflow for good."),
     "rollback": ("orchestrator.cli.rollback", "Put a Workflow back to one of its Checkpoints."),
     "delete": ("orchestrator.cli.delete", "Remove a Workflow with its trees, Reports and Checkpoints."),
+    "cleanup": ("orchestrator.cli.cleanup", "Remove what has had its time, and more where the disk is full."),
+    "restore-reports": ("orchestrator.cli.restore_reports", "Put the archived Reports of a Workflow back."),
     "serve": ("orchestrator.cli.serve", "Run the operations server: health, and the relay of events."),
     "up": ("orchestrator.cli.up", "Run the whole system on this machine."),
 }

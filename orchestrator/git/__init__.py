@@ -1,6 +1,7 @@
 """The one place that runs git: mirrors, worktrees, checkpoint commits, rescue refs."""
 
 from orchestrator.git.command import GitCommand, GitSettings
+from orchestrator.git.leftovers import WORKFLOW_ID, leftovers, retire, trees_of
 from orchestrator.git.locks import TreeLock, tree_lock
 from orchestrator.git.mirror import Mirror, remote_head
 from orchestrator.git.refs import branch_names
@@ -10,6 +11,7 @@ from orchestrator.git.urls import check_ref, check_url
 from orchestrator.git.worktree import WorkTree
 
 __all__ = [
+    "WORKFLOW_ID",
     "GitCommand",
     "GitSettings",
     "Mirror",
@@ -20,7 +22,10 @@ __all__ = [
     "check_ref",
     "check_url",
     "empty_trash",
+    "leftovers",
     "remote_head",
     "remove_all",
+    "retire",
     "tree_lock",
+    "trees_of",
 ]

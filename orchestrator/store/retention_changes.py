@@ -22,6 +22,7 @@ from orchestrator.store.tables import (
     reports,
     requests,
     workflows,
+    works,
     worktrees,
 )
 
@@ -117,6 +118,10 @@ class RetentionChanges(Changes):
         )
         context = {"git": tree.git, "reason": reason, "bytes": tree.bytes or 0, "path": tree.path, "rescued": rescued}
         self._event(EventType.WORKTREE_REMOVED, of, context=context, duration_ms=duration_ms)
+
+    def forget_sessions(self, workflow_ids: Collection[str]) -> None:
+        """The agents' HOME is gone: a Work that is taken up begins a new session."""
+        self._connection.execute(update(works).where(works.c.workflow_id.in_(workflow_ids)).values(session_id=None))
 
     def worktrees_return(self, workflow_id: str) -> None:
         """Removed WorkTrees are about to be made again, or were found standing."""
