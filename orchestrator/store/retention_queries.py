@@ -12,11 +12,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
 
+from orchestrator.domain.events import EventType
 from orchestrator.domain.states import WorkflowStatus
 from orchestrator.store.rows import ArchiveRow, DiskUse, EndedRow, InvalidRow, WorkTreeRow
 from orchestrator.store.tables import (
     archives,
     checkpoints,
+    events,
     gits,
     notes,
     orphans,
@@ -136,6 +138,13 @@ class RetentionQueries:
         """What was noted under the name; None where nothing was."""
         value: dict[str, Any] | None = self._connection.scalar(select(notes.c.value).where(notes.c.name == name))
         return value
+
+    def deleted_workflows(self, *, after: int, limit: int) -> tuple[list[str], int]:
+        """Ids of Workflows that were deleted, from the next `limit` events behind a position, and the last's."""
+        query = select(events.c.position, events.c.type, events.c.workflow_id).where(events.c.position > after)
+        found = self._connection.execute(query.order_by(events.c.position).limit(limit)).all()
+        ids = [row.workflow_id for row in found if row.type is EventType.WORKFLOW_DELETED and row.workflow_id]
+        return ids, found[-1].position if found else after
 
     def _ended(
         self, keep: Any, status: ColumnElement[bool], before: datetime, which: ColumnElement[bool]

@@ -90,16 +90,18 @@ def relieve(engine: Engine, *, outcome: Outcome) -> DiskState:
     return state
 
 
-def watch_disk(engine: Engine) -> tuple[DiskState, Outcome]:
-    """What happens every few minutes: look at the clock and the disks, and make room where there is none."""
-    outcome = Outcome()
+def watch_disk(engine: Engine) -> DiskState:
+    """What happens every few minutes: look at clock and disks, tell of what became worse, resume what may go on.
+
+    Making room is up to the pass that the caller has launched where the disk is pressing.
+    """
     read_clock(engine.store)
     measure(engine.store)
-    if _root(engine, outcome, "worktree_root_path") is None:
-        state = look(engine)
-        announce(engine, state)
-        return state, outcome
-    return relieve(engine, outcome=outcome), outcome
+    state = look(engine)
+    announce(engine, state)
+    if state.level is not DiskLevel.CRITICAL:
+        resume_paused(engine)
+    return state
 
 
 def empty_trashes(engine: Engine) -> None:
