@@ -6,6 +6,7 @@ killed in between leaves an archive without a row, which the next pass takes as 
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ from orchestrator.store.rows import EndedRow, WorkflowRow
 _log = get_logger(__name__)
 # Held while one after the other is packed.
 _TOGETHER = 20
+_ASIDE = ".restored."
 
 
 def archive_path(settings: Settings, workflow_id: str) -> Path:
@@ -93,6 +95,8 @@ def throw_reports(settings: Settings, workflow_id: str) -> int:
     if not folder.is_symlink():
         freed += bytes_on_disk(folder / REPORTS)
         throw_into(trash_of(settings.workflow_root_path), folder / REPORTS)
+        for aside in folder.glob(f"{_ASIDE}*"):
+            throw_into(trash_of(settings.workflow_root_path), aside)
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
     archive.unlink(missing_ok=True)
@@ -168,10 +172,12 @@ def _archive(engine: Engine, workflow: WorkflowRow) -> int:
     reports = folder / REPORTS
     if folder.is_symlink() or reports.is_symlink():
         raise OSError(f"{reports} is reached through a link, which is not followed")
+    for aside in path.parent.glob(f".{path.name}.*"):
+        aside.unlink()  # of a pass that was killed: the lease is ours, nobody writes to it
     # An archive without originals: a pass before this one was killed behind it.
     contents = pack(reports, path) if reports.is_dir() or not path.exists() else inspect(path)
     for name in contents.skipped:
-        _log.warning("NotArchived", message=f"{reports / name} is neither file nor folder", workflowId=workflow.id)
+        _log.warning("NotArchived", message=f"{folder / name} is neither file nor folder", workflowId=workflow.id)
     before = bytes_on_disk(reports)
     throw_into(trash_of(engine.settings.workflow_root_path), reports)
     throw_workspaces(engine.settings, workflow.id)
@@ -201,7 +207,7 @@ def _restore(engine: Engine, workflow_id: str) -> Contents:
     if reports.is_dir() and any(reports.iterdir()):
         raise WrongState(f"the Reports of workflow {workflow_id} stand in {reports} already")
     folder.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=folder, prefix=".restored."))
+    aside = Path(tempfile.mkdtemp(dir=folder, prefix=_ASIDE))
     try:
         contents = unpack(Path(row.path), aside)
         if (contents.files, contents.digest) != (row.files, row.digest):
@@ -212,5 +218,5 @@ def _restore(engine: Engine, workflow_id: str) -> Contents:
         (aside / REPORTS).rename(reports)
         engine.store.write(lambda tx: tx.reports_restored(workflow_id))
     finally:
-        throw_into(trash_of(engine.settings.workflow_root_path), aside)
+        shutil.rmtree(aside, ignore_errors=True)
     return contents
