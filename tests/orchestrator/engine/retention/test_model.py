@@ -1,8 +1,7 @@
 """Any sequence of launches, ends, hours, passes, deaths, races, roll backs and leaping clocks, against a reference.
 
-The reference knows of each Workflow what may be gone and what must be: nothing early, nothing unsaved, the commit of every
-Checkpoint within reach, and after a whole pass nothing late.
-commit within reach, and after a whole pass nothing late.
+The reference knows of each Workflow what may be gone and what must be: nothing early, nothing unsaved, the commit of
+every Checkpoint within reach, and after a whole pass nothing late.
 """
 
 from __future__ import annotations
@@ -88,6 +87,8 @@ class Retention(RuleBasedStateMachine):
         )
         self.model = Model()
         clean_up(self.world.engine)
+        for status in _ENDED:
+            self.launch(status=status, unsaved=status is not S.CANCELLED)
 
     def teardown(self) -> None:
         reader._CLOCK["sqlite"] = _REAL_CLOCK
@@ -96,8 +97,11 @@ class Retention(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
     @rule(status=st.sampled_from([*_ENDED, S.PAUSED, S.RUNNING]), unsaved=st.booleans())
+    def launch_one(self, status: WorkflowStatus, unsaved: bool) -> None:
+        self.launch(status=status, unsaved=unsaved)
+
     def launch(self, status: WorkflowStatus, unsaved: bool) -> None:
-        if len(self.model.workflows) < 5:
+        if len(self.model.workflows) < 6:
             id = ended(self.world, status=status, unsaved=unsaved)
             commits = list(checkpoint_commits(self.world, id))
             self.model.workflows.append(Known(id=id, status=status, unsaved=unsaved, commits=commits))
@@ -133,6 +137,12 @@ class Retention(RuleBasedStateMachine):
         self.model.leapt_h += abs(hours)
         now = f"SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '{self.model.shift_h:+f} hours') AS now"
         reader._CLOCK["sqlite"] = text(now).columns(now=UtcTime)
+
+    @rule(hours=st.sampled_from([25, 169]))
+    def a_day_and_a_pass(self, hours: int) -> None:
+        """What happens most; the rules alone would come to it seldom."""
+        self.time_passes(hours=hours)
+        self.one_pass()
 
     @rule()
     def one_pass(self) -> None:
