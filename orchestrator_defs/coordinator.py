@@ -5,6 +5,7 @@ from functools import cached_property
 
 import dagster as dg
 from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
+from dagster._core.run_coordinator.queued_run_coordinator import RunQueueConfig
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from orchestrator.domain import tags
@@ -12,8 +13,9 @@ from orchestrator.domain.errors import OrchestratorError
 from orchestrator.engine.create import create
 from orchestrator.engine.engine import open_settings_store
 from orchestrator.engine.resume import accept_resume
+from orchestrator.engine.retention.disk import disk_is_critical
 from orchestrator.observe.log import get_logger
-from orchestrator.settings import load_settings
+from orchestrator.settings import Settings, load_settings
 from orchestrator.store import Store
 from orchestrator_defs.launcher import WarmRunLauncher
 from resources.telemetry import start_logging
@@ -30,9 +32,21 @@ class WorkflowRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
     """
 
     @cached_property
+    def _settings(self) -> Settings:
+        return load_settings()
+
+    @cached_property
     def _store(self) -> Store:
         start_logging()
         return open_settings_store(load_settings())
+
+    def get_run_queue_config(self) -> RunQueueConfig:
+        # Asked anew with each look at the queue: below the critical threshold no Workflow leaves it.
+        config = super().get_run_queue_config()
+        if not disk_is_critical(self._settings):
+            return config
+        held = {"key": tags.WORKFLOW_ID_TAG, "limit": 0}
+        return config._replace(tag_concurrency_limits=[*config.tag_concurrency_limits, held])
 
     def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
         run = context.dagster_run
@@ -53,7 +67,7 @@ class WorkflowRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
     def _launched_at_once(self, run: dg.DagsterRun) -> bool:
         """Launch past the queue where a slot is free; only our own launcher can say so."""
         launcher = self._instance.run_launcher
-        if not isinstance(launcher, WarmRunLauncher):
+        if not isinstance(launcher, WarmRunLauncher) or disk_is_critical(self._settings):
             return False
         try:
             return launcher.launch_at_once(self._reloaded(run))

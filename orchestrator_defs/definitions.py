@@ -11,6 +11,7 @@ from orchestrator.observe.log import get_logger
 from orchestrator.settings import Settings, load_settings
 from orchestrator.spec.folder import load_folder
 from orchestrator.spec.load import LoadedSpec
+from orchestrator_defs.cleanup import cleanup, cleanup_job, disk_asset
 from orchestrator_defs.component import Workflow
 from orchestrator_defs.control import CONTROL_JOBS
 from orchestrator_defs.gits import git_assets
@@ -19,6 +20,8 @@ from orchestrator_defs.workflow import build_definitions
 from resources.engine import EngineResource
 from resources.git import GitResource
 from resources.telemetry import start_logging
+from schedules.retention import cleanup_schedule
+from sensors.disk import disk_monitor, stale_checkpoints
 from sensors.resume import resume_sensor
 from sensors.run_status import cancelled_runs, failed_runs
 
@@ -36,9 +39,13 @@ def build(settings: Settings) -> dg.Definitions:
     return dg.Definitions.merge(
         workflows,
         dg.Definitions(
-            assets=git_assets([*own, *added]),
-            jobs=CONTROL_JOBS,
-            sensors=[failed_runs, cancelled_runs, *([resume_sensor(jobs)] if jobs else [])],
+            assets=[*git_assets([*own, *added]), cleanup, disk_asset],
+            jobs=[*CONTROL_JOBS, cleanup_job],
+            schedules=[cleanup_schedule(settings)],
+            sensors=[
+                *(failed_runs, cancelled_runs, disk_monitor, stale_checkpoints),
+                *([resume_sensor(jobs)] if jobs else []),
+            ],
             resources={"engine": EngineResource(), "git": GitResource()},
             loggers={JSON_LOGGER: json_logger},
         ),

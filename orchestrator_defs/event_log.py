@@ -56,7 +56,12 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
 
     def delete_events(self, run_id: str) -> None:
         super().delete_events(run_id)
-        shards.close(Path(self.path_for_shard(run_id)))
+        shard = Path(self.path_for_shard(run_id))
+        shards.close(shard)
+        # Dagster empties the file of a deleted run and leaves it: 100 kB a run, for good.
+        for suffix in ("", "-wal", "-shm"):
+            shard.with_name(f"{shard.name}{suffix}").unlink(missing_ok=True)
+        self._initialized_dbs.discard(run_id)
 
     def wipe(self) -> None:
         shards.close(Path(self._base_dir))

@@ -25,6 +25,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "rollback": ("orchestrator.cli.rollback", "Put a Workflow back to one of its Checkpoints."),
     "delete": ("orchestrator.cli.delete", "Remove a Workflow with its trees, Reports and Checkpoints."),
     "mask": ("orchestrator.cli.mask", "Mask the secrets in text or JSON lines from stdin."),
+    "cleanup": ("orchestrator.cli.cleanup", "Remove what has had its time, and more where the disk is full."),
+    "restore-reports": ("orchestrator.cli.restore_reports", "Put the archived Reports of a Workflow back."),
     "serve": ("orchestrator.cli.serve", "Run the operations server: health, metrics, and the relay of events."),
     "up": ("orchestrator.cli.up", "Run the whole system on this machine."),
 }

@@ -300,3 +300,11 @@ class WarmParentGone(OrchestratorError):
 
 class LaunchError(OrchestratorError):
     """The running system did not take a launch."""
+
+
+class RootNotOurs(OrchestratorError):
+    """A data folder is not the one that the database speaks of; nothing in it may be removed."""
+
+
+class ArchiveDamaged(OrchestratorError):
+    """An archive of Reports cannot be read, or holds what no archive of ours holds."""

@@ -12,3 +12,7 @@ RESUME_TAG = "orchestrator/resume"
 
 # Job metadata: the spec's document, so that whoever accepts a run needs no user code to know what was asked for.
 SPEC_METADATA = "orchestrator/spec"
+
+# The job of the retention, and on its runs why it runs before its time.
+CLEANUP_JOB = "cleanup"
+CLEANUP_REASON_TAG = "orchestrator/cleanup_reason"

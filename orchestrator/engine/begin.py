@@ -11,12 +11,14 @@ from orchestrator.domain.errors import GitError, IllegalTransition, MissingVaria
 from orchestrator.domain.states import RequestKind, WorkflowStatus
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.facts import BaseCommits
+from orchestrator.engine.retention.reports import return_reports
 from orchestrator.git import Mirror, TreeLock, WorkTree, branch_names
 from orchestrator.spec.resolve import GitPlan, Plan
 from orchestrator.spec.variables import missing_variables, substitute
 from orchestrator.store import Transaction
 from orchestrator.store.rows import NewWorkTree
 
+_RETURNING = frozenset({WorkflowStatus.PAUSED, WorkflowStatus.FAILED})
 _UNFINISHED = frozenset({WorkflowStatus.READY, WorkflowStatus.PAUSED, WorkflowStatus.FAILED})
 
 
@@ -36,6 +38,11 @@ def begin(engine: Engine, workflow_id: str, plan: Plan, trees: Mapping[str, Work
     rows = engine.store.read(lambda reader: reader.worktrees(workflow_id))
     if not rows:
         yield BaseCommits(commits=_prepare(engine, workflow_id, plan, trees))
+    if any(row.removed_at or row.removing_at for row in rows):
+        # First: whoever dies behind this leaves rows that say too much, which retention puts right, and not too little.
+        engine.store.write(lambda tx: tx.worktrees_return(workflow_id))
+    if status in _RETURNING:
+        return_reports(engine, workflow_id)
     for row in rows:
         # One that went with its disk comes back from its branch.
         with _named(row.git):

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
+from collections.abc import Sequence
 
 from orchestrator.domain.errors import GitError, WrongState
 from orchestrator.domain.states import WorkflowStatus
 from orchestrator.domain.stop import Stop
-from orchestrator.engine.begin import open_trees
 from orchestrator.engine.ended import settle_crashed
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.lease import owned
-from orchestrator.engine.plan import load_plan
+from orchestrator.engine.retention.cleanup import empty_trashes
+from orchestrator.engine.retention.reports import throw_reports
+from orchestrator.engine.retention.worktrees import trees_of_rows
 from orchestrator.engine.workspace import workflow_folder
-from orchestrator.git import TreeLock, empty_trash, tree_lock
+from orchestrator.git import Removed, TreeLock, remove_all, tree_lock
+from orchestrator.git.trash import throw_away, throw_into, trash_of
 from orchestrator.observe.log import bind_workflow, get_logger
 from orchestrator.settings import Settings
-from orchestrator.spec.resolve import Plan
-from orchestrator.store import Reader
+from orchestrator.store import Reader, Transaction
+from orchestrator.store.rows import WorkTreeRow
 
 _log = get_logger(__name__)
 
@@ -31,22 +32,18 @@ def delete(engine: Engine, *, workflow_id: str) -> None:
     Raises:
         WrongState: it is RUNNING.
         NotFound: there is no such Workflow.
+        GitError: what is unsaved in a tree cannot be saved now; the Workflow stays.
     """
     settle_crashed(engine.store, workflow_id)
-    workflow, plan = load_plan(engine.store, workflow_id)
+    workflow = engine.store.read(lambda reader: reader.workflow(workflow_id))
     with bind_workflow(correlation_id=workflow.correlation_id, workflow_id=workflow_id):
         engine.store.read(lambda reader: _check(reader, workflow_id))
         with owned(engine, workflow_id, Stop()) as own, tree_lock(own.git, workflow_id) as lock:
             own.store.read(lambda reader: _check(reader, workflow_id))
-            _remove_trees(own, plan, lock)
-            _remove_files(own.settings, workflow_id)
-            own.store.write(lambda tx: tx.delete_workflow(workflow_id))
-        empty_trash(engine.git)
-
-
-def archive_path(settings: Settings, workflow_id: str) -> Path:
-    """Where the Reports of a Workflow lie once they are archived."""
-    return settings.archive_root_path / "reports" / f"{workflow_id}.tar.gz"
+            gone = _remove_trees(own, lock)
+            freed = _remove_files(own.settings, workflow_id)
+            own.store.write(lambda tx: _write_down(tx, workflow_id, gone, freed=freed))
+        empty_trashes(engine)
 
 
 def _check(reader: Reader, workflow_id: str) -> None:
@@ -54,23 +51,47 @@ def _check(reader: Reader, workflow_id: str) -> None:
         raise WrongState(f"workflow {workflow_id} is RUNNING and cannot be deleted: pause or cancel it first")
 
 
-def _remove_trees(engine: Engine, plan: Plan, lock: TreeLock) -> None:
-    recorded = {row.git for row in engine.store.read(lambda reader: reader.worktrees(lock.workflow_id))}
-    if not recorded:
-        return
-    for name, tree in open_trees(engine, plan, lock).items():
-        try:
-            tree.remove()
-            tree.mirror.forget(lock.workflow_id)
-        except GitError as error:
-            # A mirror that is gone or broken holds nothing that could still be saved, and must not keep the rest here.
-            _log.warning("WorkTreeNotRemoved", message=f'git "{name}": {error}', git=name)
+def _remove_trees(engine: Engine, lock: TreeLock) -> list[tuple[WorkTreeRow, str | None]]:
+    """Each WorkTree that stood, with the commit of what was unsaved in it; hidden refs go with them."""
+    rows = engine.store.read(lambda reader: reader.worktrees(lock.workflow_id))
+    by_tree, trees, problems = trees_of_rows(engine, rows, lambda _: lock)
+    for problem in problems:
+        _log.warning("WorkTreeNotRemoved", message=problem)
+    gone: list[tuple[WorkTreeRow, str | None]] = []
+    for one in remove_all(trees):
+        row = by_tree[id(one.tree)]
+        if one.error is not None:
+            _give_up(one, one.error)
+        else:
+            one.tree.mirror.forget(lock.workflow_id)
+        if row.removed_at is None:
+            gone.append((row, one.rescued))
+    return gone
 
 
-def _remove_files(settings: Settings, workflow_id: str) -> None:
-    folder = workflow_folder(settings.workflow_root_path, workflow_id)
-    if folder.is_symlink():
-        folder.unlink()
-    elif folder.exists():
-        shutil.rmtree(folder)
-    archive_path(settings, workflow_id).unlink(missing_ok=True)
+def _give_up(one: Removed, error: GitError | OSError) -> None:
+    """A mirror that is gone holds nothing that could still be saved, and must not keep the rest here."""
+    if one.tree.mirror.control.mirror_path.is_dir():
+        raise error
+    _log.warning("WorkTreeNotSaved", message=f'git "{one.tree.name}": {error}', git=one.tree.name)
+    throw_away(one.tree.path, one.tree.mirror.settings)
+
+
+def _remove_files(settings: Settings, workflow_id: str) -> int:
+    freed = throw_reports(settings, workflow_id)
+    throw_into(trash_of(settings.workflow_root_path), workflow_folder(settings.workflow_root_path, workflow_id))
+    trees = settings.worktree_root_path / workflow_id
+    if trees.is_dir() and not trees.is_symlink() and not any(trees.iterdir()):
+        trees.rmdir()
+    return freed
+
+
+def _write_down(
+    tx: Transaction, workflow_id: str, gone: Sequence[tuple[WorkTreeRow, str | None]], *, freed: int
+) -> None:
+    workflow = tx.workflow(workflow_id)
+    for row, rescued in gone:
+        tx.worktree_removed(workflow, row, reason="deleted", rescued=rescued)
+    if freed:
+        tx.reports_deleted(workflow, bytes=freed, reason="deleted")
+    tx.delete_workflow(workflow_id)

@@ -25,11 +25,12 @@ def write_whole(path: Path, text: str) -> None:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     reached(f"file.{path.name}.after")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder written to the disk."""
     # Without this the rename itself can be lost by a power cut, although the bytes are on the disk.
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -28,6 +28,7 @@ POLL_S = 0.25
 _KILL_S = 5.0
 # A worker that has just written down how it ended gives its lease back a moment later.
 _HAND_OVER_S = 2.0
+_AT_REST_S = 600.0
 # Two readings of one process's start differ by rounding alone.
 _SAME_START_S = 0.1
 
@@ -88,8 +89,11 @@ def _take(store: Store, workflow_id: str) -> LeaseRow:
         try:
             return store.write(partial(_take_once, workflow_id=workflow_id, over=over))
         except LeaseHeld:
-            # A live one on this host will not go away by itself; of another host only time tells.
+            # A live one on this host will not go away by itself, of another host only time tells; and whoever holds a
+            # Workflow that does not run (to clean up, to roll back) is done in a while.
             patience_s = LEASE_S + HEARTBEAT_S if process is None else _HAND_OVER_S
+            if store.read(lambda reader: reader.workflow(workflow_id)).status is not WorkflowStatus.RUNNING:
+                patience_s = _AT_REST_S
             if time.monotonic() - began > patience_s:
                 raise
             time.sleep(POLL_S)

@@ -16,7 +16,7 @@ def accept_resume(store: Store, workflow_id: str, *, run_id: str, document: str,
     """Continue the Workflow by this run, in one transaction with what the current spec changes of it.
 
     Args:
-        document: the current spec: its order and its budgets are taken over, everything else stays as it was created.
+        document: the current spec: its order, budgets and `retention` are taken over, everything else stays as it was.
         resume_id: of `ask_resume`; None for a run that re-executes a failed one, which needs no asking.
 
     Raises:
@@ -49,6 +49,7 @@ def _adopt(tx: Transaction, workflow: WorkflowRow, current: WorkflowSpec) -> Non
         update={
             "works": tuple(works[name].model_copy(update={"budget": wanted[name].budget}) for name in wanted),
             "budget": current.budget,
+            "retention": current.retention,
         }
     )
     document = document_of(merged)

@@ -72,7 +72,10 @@ def _check(reader: Reader, workflow_id: str, checkpoint_id: str) -> Checkpoint:
 
 def _stand(engine: Engine, workflow_id: str, trees: Mapping[str, WorkTree], checkpoint: Checkpoint) -> None:
     """See that every tree stands and its repository has the Checkpoint's commit."""
-    bases = {row.git: row.base_commit for row in engine.store.read(lambda reader: reader.worktrees(workflow_id))}
+    rows = engine.store.read(lambda reader: reader.worktrees(workflow_id))
+    if any(row.removed_at or row.removing_at for row in rows):
+        engine.store.write(lambda tx: tx.worktrees_return(workflow_id))
+    bases = {row.git: row.base_commit for row in rows}
     for name, tree in trees.items():
         try:
             tree.add(bases[name])

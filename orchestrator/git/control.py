@@ -14,7 +14,7 @@ import shutil
 import stat
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.domain.errors import GitError, RefMoved
@@ -67,6 +67,9 @@ _GLOBAL_CONFIG = """\
 [submodule]
 \trecurse = false
 """
+
+# The environment's configuration wins over the file's.
+_UNFLUSHED = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.fsync", "GIT_CONFIG_VALUE_0": "none"}
 
 _ASKPASS = """\
 #!/bin/sh
@@ -147,14 +150,19 @@ class Control:
         listed = self.runner().run("cat-file", "--batch-check=%(objectname)", stdin="".join(f"{n}\n" for n in names))
         return [None if line.endswith(("missing", "ambiguous")) else line for line in listed.splitlines()]
 
-    def move_refs(self, *instructions: str, held_fds: tuple[int, ...] = ()) -> None:
-        """Change refs in one transaction (git-update-ref(1), `--stdin`); `RefMoved` where one is not as expected."""
+    def move_refs(self, *instructions: str, held_fds: tuple[int, ...] = (), flushed: bool = True) -> None:
+        """Change refs in one transaction (git-update-ref(1), `--stdin`); `RefMoved` where one is not as expected.
+
+        Args:
+            flushed: False leaves it to the caller to flush the disk, once for a thousand refs.
+        """
         boundary = f"refs.{', '.join(' '.join(line.split()[:2]) for line in instructions)}"
         reached(f"{boundary}.before")
+        runner = self.runner(held_fds=held_fds)
+        if not flushed:
+            runner = replace(runner, environment={**runner.environment, **_UNFLUSHED})
         try:
-            self.runner(held_fds=held_fds).run(
-                "update-ref", "--no-deref", "--stdin", stdin="".join(f"{line}\n" for line in instructions)
-            )
+            runner.run("update-ref", "--no-deref", "--stdin", stdin="".join(f"{line}\n" for line in instructions))
         except GitError as error:
             if _MOVED.search(error.stderr):
                 raise RefMoved(

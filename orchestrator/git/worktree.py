@@ -18,6 +18,7 @@ from orchestrator.git.mirror import Mirror
 from orchestrator.git.refs import BRANCHES, NONE, RefNames, hidden_of, rescues_of
 from orchestrator.git.staging import checkout, clean, stage
 from orchestrator.git.trash import throw_away
+from orchestrator.git.unchanged import is_unchanged
 
 
 class WorkTree:
@@ -57,12 +58,15 @@ class WorkTree:
             )
         self._control.share_config()
         self._remove_stale_locks()
-        head, kept_base = self._control.find(self.refs.head, self.refs.base)
+        head, kept_base, removed = self._control.find(self.refs.head, self.refs.base, self.refs.removed)
         if head and kept_base and self._index.exists() and self._is_folder():
             self._admin.mend(self._index)
             return
-        moves = [] if head else [f"create {self.refs.head} {base}"]
-        if not (head and kept_base):
+        moves = [] if head else [f"create {self.refs.head} {removed or base}"]
+        if removed and not head:
+            # It is the branch again: whoever removes this tree next keeps what the branch holds then.
+            moves.append(f"delete {self.refs.removed} {removed}")
+        if not (head and kept_base) and not (removed and kept_base):
             moves.append(f"update {self.refs.base} {base}")
         if moves:
             self._move_refs(*moves)
@@ -71,7 +75,7 @@ class WorkTree:
             discard(self.path)
             self.path.mkdir(parents=True)
         reached("worktree.folder.after")
-        checkout(self._runner, head or base)
+        checkout(self._runner, head or removed or base)
         self._admin.settle(self._index)
 
     def holds(self, commit: str) -> bool:
@@ -174,21 +178,39 @@ class WorkTree:
 
         The files only move into the trash, which `empty_trash` deletes: that can take half a minute.
         """
+        branch, tree_id = self._control.find(self.refs.head, f"{self.refs.head}^{{tree}}")
+        rescued = self.save(branch, tree_id)
+        self.take_away()
+        if branch:
+            self._move_refs(f"update {self.refs.removed} {branch}", f"delete {self.refs.head} {branch}")
+        return rescued
+
+    def save(self, branch: str | None, tree_id: str | None) -> str | None:
+        """Rescue what the tree holds beyond its branch, before it goes; None where that is nothing.
+
+        Args:
+            branch: the branch's commit, None where there is none.
+            tree_id: of that commit's files.
+        """
         self._remove_stale_locks()
-        (branch,) = self._control.find(self.refs.head)
-        rescued = None
-        if branch and self._index.exists() and self._is_folder():
-            rescued = self.rescue("removed", since=branch)
+        if not (branch and tree_id and self._index.exists() and self._is_folder()):
+            return None
+        if self._admin.head() == self.refs.head and is_unchanged(self.path, self._index, tree_id=tree_id):
+            return None
+        return self.rescue("removed", since=branch)
+
+    def take_away(self) -> None:
+        """Move the files into the trash and forget the tree; the branch stays."""
+        if self.path.parent.is_symlink():
+            # Somebody put a link in the place of the Workflow's folder: what it points to is none of ours.
+            throw_away(self.path.parent, self.mirror.settings)
         throw_away(self.path, self.mirror.settings)
         reached("worktree.trash.after")
         self._admin.remove()
         self._index.unlink(missing_ok=True)
         reached("worktree.remove.after")
-        if branch:
-            self._move_refs(f"update {self.refs.removed} {branch}", f"delete {self.refs.head} {branch}")
         if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
             self.path.parent.rmdir()
-        return rescued
 
     @cached_property
     def _runner(self) -> Runner:

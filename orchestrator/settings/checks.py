@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 from orchestrator.settings.table import VARIABLES, WEBHOOK_SECRET
@@ -29,6 +30,15 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[str]:
         yield from _missing(values, "REDIS_URL", because="EVENT_BUS_TYPE=redis")
     if values.get("otel_enabled"):
         yield from _missing(values, "OTEL_EXPORTER_OTLP_ENDPOINT", because="OTEL_ENABLED=true")
+
+
+def misplaced_roots(roots: Mapping[str, Path]) -> Iterator[str]:
+    """One line per root that is a link, or that links bring to lie inside another; they exist."""
+    for name, root in roots.items():
+        if root.is_symlink():
+            yield f"{name.upper()}={root}: is a symbolic link; name the folder itself, {root.resolve()}"
+            return
+    yield from _nested_roots({name: root.resolve() for name, root in roots.items()})
 
 
 def doubts(values: Mapping[str, Any]) -> Iterator[str]:

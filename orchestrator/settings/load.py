@@ -61,6 +61,7 @@ def prepare_folders(settings: Settings) -> None:
         except OSError as error:
             reason = error.strerror or str(error)
             problems.append(f"{name}: cannot write in {folder} ({reason}); make it writable or name another folder")
+    problems += checks.misplaced_roots({name: getattr(settings, name) for name in checks.ROOTS})
     specs = settings.workflow_specs_path
     if specs is not None and not specs.is_dir():
         problems.append(f"WORKFLOW_SPECS_PATH: no folder at {specs}; make it or unset the variable")

@@ -8,6 +8,7 @@ import json
 from pydantic import ValidationError
 
 from orchestrator.domain.errors import SpecError
+from orchestrator.spec.duration import parse_duration
 from orchestrator.spec.model import WorkflowSpec
 
 SCHEMA_VERSION = 1
@@ -41,3 +42,13 @@ def parse_document(document: str) -> WorkflowSpec:
     # ValueError: no JSON; AttributeError and TypeError: JSON of another shape. A ValidationError is a ValueError.
     except (ValueError, AttributeError, TypeError, ValidationError) as error:
         raise SpecError([f"stored spec: cannot be read: {error}"]) from error
+
+
+def retention_of(document: str) -> dict[str, int]:
+    """What the stored spec says of `retention`: name -> seconds. Empty where it says nothing or cannot be read."""
+    try:
+        said = json.loads(document).get("retention", {})
+        return {name: parse_duration(text) for name, text in said.items()}
+    # As in `parse_document`; whoever needs the spec itself says what is wrong with it.
+    except (ValueError, AttributeError, TypeError):
+        return {}

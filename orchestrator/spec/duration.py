@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-PATTERN = r"^(?=\d)(\d{1,6}d)?(\d{1,6}h)?(\d{1,6}m)?(\d{1,6}s)?$"
+PATTERN = r"^(?=\d)(\d{1,6}d)?(\d{1,6}h)?(\d{1,6}m)?(\d{1,8}s)?$"
 MAX_SECONDS = 365 * 86400
 _UNITS = (86400, 3600, 60, 1)
 _DURATION = re.compile(PATTERN, re.ASCII)

@@ -189,6 +189,17 @@ class WorkSpec(_Part):
     budget: BudgetSpec | None = None
 
 
+class RetentionSpec(_Part):
+    """How long what a Workflow leaves behind is kept, where it is not as long as the settings say."""
+
+    worktrees: Seconds | None = None
+    """From its end; WORKTREE_CLEANUP_TTL_HOURS, and FAILED_WORKTREE_TTL_HOURS where it FAILED."""
+    reports: Seconds | None = None
+    """From its end until they are deleted; REPORT_DELETE_DAYS."""
+    checkpoints: Seconds | None = None
+    """Of invalidated ones; CHECKPOINT_CLEANUP_DAYS."""
+
+
 class WorkflowSpec(_Part):
     """A multi-step AI agent job over git repositories."""
 
@@ -200,6 +211,7 @@ class WorkflowSpec(_Part):
     agent: AgentSpec | None = None
     """The agent of every Work that names none."""
     budget: BudgetSpec | None = None
+    retention: RetentionSpec | None = None
     works: tuple[WorkSpec, ...] = Field(min_length=1, max_length=100)
 
     def effective_agent(self, work: WorkSpec) -> AgentSpec:

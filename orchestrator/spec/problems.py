@@ -18,7 +18,7 @@ from orchestrator.spec.yaml_source import Loc, Source
 
 ATTRIBUTES = "attributes"
 # Keys that are part of the design and not built yet: a typing error they are not.
-_LATER = frozenset({"triggers", "publish", "retention", "needs", "approval"})
+_LATER = frozenset({"triggers", "publish", "needs", "approval"})
 _NAMED = {
     "works": "work",
     "tasks": "task",

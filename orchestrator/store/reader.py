@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Connection, Select, Table, bindparam, func, or_, select, text
+from sqlalchemy import BindParameter, Select, Table, bindparam, func, or_, select, text
 from sqlalchemy.sql.base import Executable
 
 from orchestrator.domain.checkpoints import Checkpoint
@@ -18,6 +18,7 @@ from orchestrator.domain.errors import NotFound
 from orchestrator.domain.events import Event
 from orchestrator.domain.states import PauseReason, RequestKind, WorkflowStatus
 from orchestrator.store import metrics
+from orchestrator.store.retention_queries import RetentionQueries
 from orchestrator.store.rows import (
     Holder,
     LeaseRow,
@@ -63,11 +64,8 @@ _LEASE = select(leases).where(leases.c.workflow_id == BY_ID)
 _NONE: Mapping[str, Any] = {}
 
 
-class Reader:
+class Reader(RetentionQueries):
     """The queries of one transaction."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     @cached_property
     def now(self) -> datetime:

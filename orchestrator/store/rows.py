@@ -215,7 +215,12 @@ class ReportRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkTreeRow:
-    """A git worktree of a Workflow; see `NewWorkTree`."""
+    """A git worktree of a Workflow; see `NewWorkTree`.
+
+    Attributes:
+        removing_at: since when somebody has been removing it; None unless a removal began and did not end.
+        bytes: on the disk, when last measured.
+    """
 
     workflow_id: str
     git: str
@@ -228,6 +233,62 @@ class WorkTreeRow:
     head_commit: str | None
     created_at: datetime
     removed_at: datetime | None
+    removing_at: datetime | None = None
+    bytes: int | None = None
+    measured_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedRow:
+    """A Workflow that has ended, as far as retention asks.
+
+    Attributes:
+        keep_s: what its spec says, of what was asked for; None: what the settings say.
+    """
+
+    id: str
+    status: WorkflowStatus
+    ended_at: datetime
+    keep_s: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvalidRow:
+    """A Checkpoint that is history; see `EndedRow`."""
+
+    id: str
+    workflow_id: str
+    invalidated_at: datetime
+    keep_s: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveRow:
+    """The archived Reports of a Workflow.
+
+    Attributes:
+        bytes: of the archive.
+        files: in it.
+        digest: of the names and contents in it; see `engine.retention.archive`.
+        restored_at: when they were put back beside the archive; None while they lie in the archive alone.
+    """
+
+    workflow_id: str
+    path: str
+    bytes: int
+    files: int
+    digest: str
+    archived_at: datetime
+    restored_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskUse:
+    """Bytes by the rows: what was written down when it was written or measured, so that nobody has to walk files."""
+
+    worktrees: int
+    reports: int
+    archives: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

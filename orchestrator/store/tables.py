@@ -52,6 +52,10 @@ class SpecColumns(TypedColumns):
     document: Named[str] = Column(Prose)
     schema_version: Named[int]
     created_at: Named[datetime] = Column(UtcTime)
+    # The spec's `retention` in seconds, NULL where the settings decide: a pass looks at thousands of Workflows at once.
+    keep_worktrees_s: Named[int | None]
+    keep_reports_s: Named[int | None]
+    keep_checkpoints_s: Named[int | None]
 
 
 class GitColumns(TypedColumns):
@@ -182,6 +186,36 @@ class WorkTreeColumns(TypedColumns):
     head_commit: Named[str | None]
     created_at: Named[datetime] = Column(UtcTime)
     removed_at: Named[datetime | None] = Column(UtcTime)
+    removing_at: Named[datetime | None] = Column(UtcTime)
+    bytes: Named[int | None] = Column(BigInteger)
+    measured_at: Named[datetime | None] = Column(UtcTime)
+
+
+class ArchiveColumns(TypedColumns):
+    """See `rows.ArchiveRow`."""
+
+    workflow_id: Named[str] = Column(ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True)
+    path: Named[str]
+    bytes: Named[int] = Column(BigInteger)
+    files: Named[int]
+    digest: Named[str]
+    archived_at: Named[datetime] = Column(UtcTime)
+    restored_at: Named[datetime | None] = Column(UtcTime)
+
+
+class OrphanColumns(TypedColumns):
+    """A Workflow of which there is something on a disk and no row; no foreign key, as there is nothing to refer to."""
+
+    workflow_id: Named[str] = Column(primary_key=True)
+    seen_at: Named[datetime] = Column(UtcTime)
+
+
+class NoteColumns(TypedColumns):
+    """What one pass of the retention leaves for the next; see `engine.retention`."""
+
+    name: Named[str] = Column(primary_key=True)
+    value: Named[dict[str, Any]] = Column(JSON)
+    noted_at: Named[datetime] = Column(UtcTime)
 
 
 class EventColumns(TypedColumns):
@@ -262,6 +296,9 @@ reports = Table("reports", metadata, ReportColumns)
 checks = Table("checks", metadata, CheckColumns)
 checkpoints = Table("checkpoints", metadata, CheckpointColumns)
 worktrees = Table("worktrees", metadata, WorkTreeColumns)
+archives = Table("archives", metadata, ArchiveColumns)
+orphans = Table("orphans", metadata, OrphanColumns)
+notes = Table("notes", metadata, NoteColumns)
 # AUTOINCREMENT: SQLite would give the position of a deleted last event to the next one.
 events = Table("events", metadata, EventColumns, sqlite_autoincrement=True)
 handlings = Table("handlings", metadata, HandlingColumns)

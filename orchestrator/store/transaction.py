@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from orchestrator.store.lease_changes import LeaseChanges
 from orchestrator.store.outbox import OutboxChanges
+from orchestrator.store.retention_changes import RetentionChanges
 from orchestrator.store.run_worker_changes import RunWorkerChanges
 from orchestrator.store.task_changes import TaskChanges
 from orchestrator.store.work_changes import WorkChanges
 from orchestrator.store.workflow_changes import WorkflowChanges
 
 
-class Transaction(WorkflowChanges, WorkChanges, TaskChanges, LeaseChanges, RunWorkerChanges, OutboxChanges):
+class Transaction(
+    WorkflowChanges, WorkChanges, TaskChanges, LeaseChanges, RunWorkerChanges, OutboxChanges, RetentionChanges
+):
     """The queries of `Reader`, and the changes; each writes the events that tell of it."""

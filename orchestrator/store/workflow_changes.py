@@ -19,6 +19,7 @@ from orchestrator.domain.states import (
     WorkStatus,
     check_workflow_transition,
 )
+from orchestrator.spec.document import retention_of
 from orchestrator.store.changes import Changes, elapsed_ms
 from orchestrator.store.reader import BY_ID
 from orchestrator.store.rows import NewWork, NewWorkflow, NewWorkTree, WorkflowRow, WorkTreeRow
@@ -46,6 +47,7 @@ class WorkflowChanges(Changes):
             document=document,
             schema_version=DOCUMENT_VERSION,
             created_at=self.now,
+            **{f"keep_{what}_s": seconds for what, seconds in retention_of(document).items()},
         )
 
     def create_workflow(self, new: NewWorkflow) -> tuple[WorkflowRow, bool]:

@@ -82,10 +82,11 @@ def test_checkpoint_killed_at_any_time_is_made_exactly_once(
         for number in range(200):
             tree.add(base)
             parent = tree.head()
-            (tree.path.parent / "next.new").write_text(f"cp-{number} {parent}")
+            checkpoint_id = f"cp-{uuid.uuid4().hex[:12]}"
+            (tree.path.parent / "next.new").write_text(f"{checkpoint_id} {parent}")
             (tree.path.parent / "next.new").rename(tree.path.parent / "next")
             (tree.path / "new").write_text(uuid.uuid4().hex)
-            tree.commit_checkpoint(parent=parent, message="m", trailers={"Checkpoint-Id": f"cp-{number}"})
+            tree.commit_checkpoint(parent=parent, message="m", trailers={"Checkpoint-Id": checkpoint_id})
             (tree.path.parent / "next").unlink()
     """
     interrupted = 0

@@ -158,13 +158,25 @@ def test_removal_of_a_clean_tree_makes_no_rescue_and_can_be_done_twice(
     assert stored.git("for-each-ref", "--contains", commit, "--format=%(refname)") == tree.refs.removed
 
 
-def test_removed_tree_can_be_added_again_at_an_earlier_checkpoint(tree: WorkTree, agent: Repository, base: str) -> None:
+def test_removed_tree_comes_back_where_its_branch_was_and_goes_to_an_earlier_checkpoint_from_there(
+    tree: WorkTree, agent: Repository, stored: Repository, base: str
+) -> None:
     agent.write("new", "x")
     one = _checkpoint(tree, base)
     agent.write("new", "y")
-    _checkpoint(tree, one, "cp-2")
+    two = _checkpoint(tree, one, "cp-2")
     tree.remove()
-    tree.add(one)
+    tree.add(base)
+    assert (tree.path / "new").read_text() == "y"
+    assert agent.git("status", "--porcelain") == ""
+    assert stored.git("for-each-ref", tree.refs.removed) == ""
+
+    tree.rescue("rollback-1", since=one)
+    tree.restore(one)
+    tree.remove()
+    # What the removal before had kept is on the rescue ref by now, and not lost with the ref that it writes anew.
+    assert stored.git("for-each-ref", "--contains", two, "--format=%(refname)") == tree.refs.rescue("rollback-1")
+    tree.add(base)
     assert (tree.path / "new").read_text() == "x"
     assert agent.git("status", "--porcelain") == ""
 
