@@ -12,7 +12,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Add columns to `specs` and `worktrees`, the tables `archives`, `orphans` and `notes`, and an index."""
+    """Add columns to `specs` and `worktrees`, the tables `archives`, `orphans` and `notes`."""
     for name in ("keep_worktrees_s", "keep_reports_s", "keep_checkpoints_s"):
         op.add_column("specs", sa.Column(name, sa.Integer(), nullable=True))
     op.add_column("worktrees", sa.Column("removing_at", UtcTime(), nullable=True))
@@ -43,4 +43,3 @@ def upgrade() -> None:
         sa.Column("noted_at", UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_notes"),
     )
-    op.create_index("ix_workflows_ended_at", "workflows", ["ended_at"])

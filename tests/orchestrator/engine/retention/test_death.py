@@ -101,8 +101,7 @@ def test_a_worker_that_takes_over_a_lapsed_lease_keeps_the_pass_from_writing(
 ) -> None:
     workflow_id = ended(world, ago=2 * DAY)
     from orchestrator.engine.retention import worktrees
-
-    real = worktrees.remove_all
+    from orchestrator.git import remove_all as real
 
     def slowly(trees: object) -> object:
         removed = real(trees)  # type: ignore[arg-type]
