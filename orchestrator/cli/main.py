@@ -21,6 +21,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "cancel": ("orchestrator.cli.cancel", "End a Workflow for good."),
     "rollback": ("orchestrator.cli.rollback", "Put a Workflow back to one of its Checkpoints."),
     "delete": ("orchestrator.cli.delete", "Remove a Workflow with its trees, Reports and Checkpoints."),
+    "triggers": ("orchestrator.cli.triggers", "List what starts workflows by itself, with last and next firing."),
+    "events": ("orchestrator.cli.events", "Show events that could not be handled, and retry them."),
     "serve": ("orchestrator.cli.serve", "Run the operations server: health, and the relay of events."),
     "up": ("orchestrator.cli.up", "Run the whole system on this machine."),
 }

@@ -64,6 +64,10 @@ class StoreError(OrchestratorError):
     """The database cannot be reached, is not migrated, or gave up after retries."""
 
 
+class BusError(OrchestratorError):
+    """The event bus cannot be reached, or did not do its part; events wait in the store."""
+
+
 class GitError(OrchestratorError):
     """A git command failed.
 

@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from orchestrator.events.relay import Relay
+from orchestrator.events.bus import Bus, open_bus
 from orchestrator.settings import Settings
 from orchestrator.store import Store
 
 
-def application(settings: Settings, relay: Relay) -> Starlette:
+def application(settings: Settings, relay: Bus) -> Starlette:
     """The HTTP application; the relay runs as long as it does."""
     started = time.monotonic()
 
@@ -49,12 +49,7 @@ def application(settings: Settings, relay: Relay) -> Starlette:
 
 def serve(settings: Settings, store: Store, *, host: str) -> None:
     """Serve until SIGTERM or SIGINT; requests in flight are answered and the event in hand is handled first."""
-    relay = Relay(
-        store,
-        handlers=(),
-        max_attempts=settings.event_retry_max_attempts,
-        retry_delay_ms=settings.event_retry_delay_ms,
-    )
+    relay = open_bus(settings, store, handlers=())
     config = uvicorn.Config(
         application(settings, relay),
         host=host,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from orchestrator.domain.errors import NotFound
 from orchestrator.domain.events import Event
 from orchestrator.domain.states import PauseReason, RequestKind, WorkflowStatus
 from orchestrator.store.rows import (
+    DeadLetterRow,
     Holder,
     LeaseRow,
     ReportRow,
@@ -31,6 +32,7 @@ from orchestrator.store.rows import (
 from orchestrator.store.tables import (
     checkpoints,
     checks,
+    dead_letters,
     events,
     leases,
     reports,
@@ -56,6 +58,8 @@ _WORKFLOW = select(workflows).where(workflows.c.id == BY_ID)
 _WORK = select(works).where(works.c.id == BY_ID)
 _TASK = select(tasks).where(tasks.c.id == BY_ID)
 _LEASE = select(leases).where(leases.c.workflow_id == BY_ID)
+
+_EVENT = select(*(events.c[field.name] for field in fields(Event))).where(events.c.id == BY_ID)
 
 _NONE: Mapping[str, Any] = {}
 
@@ -205,6 +209,27 @@ class Reader:
     def pending_events(self, limit: int = 100) -> list[Event]:
         """Events that the relay has yet to hand over, oldest first."""
         return self._all(Event, _event_query().where(events.c.published_at.is_(None)).limit(limit))
+
+    def still_pending(self, event_ids: Sequence[str]) -> list[Event]:
+        """Those of these events that are not handled yet, oldest first."""
+        wanted = events.c.id.in_(event_ids)
+        return self._all(Event, _event_query().where(wanted, events.c.published_at.is_(None)))
+
+    def claimable_events(self) -> bool:
+        """Whether an event is pending that nobody has claimed."""
+        free = or_(events.c.claimed_until.is_(None), events.c.claimed_until <= self.now)
+        query = select(events.c.position).where(events.c.published_at.is_(None), free).limit(1)
+        return self._connection.execute(query).first() is not None
+
+    def dead_letters(self, *, asked_only: bool = False, limit: int = 1000) -> list[DeadLetterRow]:
+        """Events that a handler gave up on, oldest first; with `asked_only` those to be handed over again."""
+        query = select(*columns_of(DeadLetterRow, dead_letters)).order_by(dead_letters.c.failed_at, dead_letters.c.id)
+        asked = dead_letters.c.retry_asked_at.is_not(None)
+        return self._all(DeadLetterRow, (query.where(asked) if asked_only else query).limit(limit))
+
+    def event(self, event_id: str) -> Event:
+        """One event."""
+        return self._one(Event, _EVENT, "event", event_id)
 
     def pending_event_count(self) -> int:
         """How many events the relay has yet to hand over (`event.queue.depth`)."""

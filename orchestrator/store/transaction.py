@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.store.dead_letter_changes import DeadLetterChanges
 from orchestrator.store.lease_changes import LeaseChanges
 from orchestrator.store.outbox import OutboxChanges
 from orchestrator.store.task_changes import TaskChanges
@@ -9,5 +10,5 @@ from orchestrator.store.work_changes import WorkChanges
 from orchestrator.store.workflow_changes import WorkflowChanges
 
 
-class Transaction(WorkflowChanges, WorkChanges, TaskChanges, LeaseChanges, OutboxChanges):
+class Transaction(WorkflowChanges, WorkChanges, TaskChanges, LeaseChanges, OutboxChanges, DeadLetterChanges):
     """The queries of `Reader`, and the changes; each writes the events that tell of it."""
