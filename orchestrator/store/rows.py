@@ -307,6 +307,7 @@ class NewFiring:
     """A trigger has come true.
 
     Attributes:
+        kind: `schedule`, `git_push`, `webhook` or `event`.
         key: of the cause: a delivery's id, an event's, a commit, a scheduled time. The same key fires once.
         inputs: of the launch; empty where they could not be filled in.
         reason: for a person: what happened, or why it cannot be launched.
@@ -317,6 +318,7 @@ class NewFiring:
     workflow: str
     trigger: str
     key: str
+    kind: str
     overlap: Overlap
     inputs: Mapping[str, Any]
     reason: str
@@ -337,6 +339,7 @@ class FiringRow:
     id: str
     workflow: str
     trigger: str
+    kind: str
     key: str
     status: FiringStatus
     overlap: Overlap
@@ -347,3 +350,24 @@ class FiringRow:
     workflow_id: str | None
     fired_at: datetime
     settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicationRow:
+    """What became of publishing one Git of a Workflow.
+
+    Attributes:
+        commit: of the last Checkpoint.
+        published: the branch stands at the commit in the Git's repository.
+        pull_request: its address; None where none was asked for, or it could not be opened.
+        error: why the branch or the pull request is not there, masked.
+    """
+
+    workflow_id: str
+    git: str
+    branch: str
+    commit: str
+    published: bool
+    pull_request: str | None
+    error: str | None
+    updated_at: datetime

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, MetaData, Named, Table, TypedColumns, text
 
 from orchestrator.domain.events import EventType
-from orchestrator.domain.firing import FiringStatus
+from orchestrator.domain.firing import FiringStatus, Overlap
 from orchestrator.domain.states import PauseReason, RequestKind, TaskStatus, WorkflowStatus, WorkStatus
 from orchestrator.store.types import Money, Prose, UtcTime, one_of
 
@@ -243,15 +243,29 @@ class DeliveryColumns(TypedColumns):
     received_at: Named[datetime] = Column(UtcTime, index=True)
 
 
+class PublicationColumns(TypedColumns):
+    """See `rows.PublicationRow`."""
+
+    workflow_id: Named[str] = Column(ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True)
+    git: Named[str] = Column(primary_key=True)
+    branch: Named[str]
+    commit: Named[str]
+    published: Named[bool]
+    pull_request: Named[str | None]
+    error: Named[str | None] = Column(Prose)
+    updated_at: Named[datetime] = Column(UtcTime)
+
+
 class FiringColumns(TypedColumns):
     """See `rows.FiringRow`."""
 
     id: Named[str] = Column(primary_key=True)
     workflow: Named[str]
     trigger: Named[str]
+    kind: Named[str]
     key: Named[str]
     status: Named[FiringStatus] = Column(one_of(FiringStatus))
-    overlap: Named[str]
+    overlap: Named[Overlap] = Column(one_of(Overlap))
     inputs: Named[dict[str, Any]] = Column(JSON)
     reason: Named[str] = Column(Prose)
     depth: Named[int]
@@ -278,6 +292,7 @@ handlings = Table("handlings", metadata, HandlingColumns)
 leases = Table("leases", metadata, LeaseColumns)
 dead_letters = Table("dead_letters", metadata, DeadLetterColumns)
 deliveries = Table("deliveries", metadata, DeliveryColumns)
+publications = Table("publications", metadata, PublicationColumns)
 firings = Table("firings", metadata, FiringColumns)
 requests = Table("requests", metadata, RequestColumns)
 

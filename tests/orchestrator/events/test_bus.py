@@ -213,17 +213,7 @@ def test_an_entry_of_a_consumer_that_died_goes_to_another_and_what_was_handled_i
 
 
 # What docs/events.md tells an operator to allow.
-RULE = (
-    "~{orchestrator}:*",
-    "+@read",
-    "+@write",
-    "+@stream",
-    "+@scripting",
-    "+@connection",
-    "+info",
-    "+time",
-    "+cluster",
-)
+RULE = "~{orchestrator}:* +@read +@write +@stream +@scripting +@connection +info +time +cluster"
 
 
 @pytest.mark.parametrize("password", ["s3cret-word", "with:colon@and/slash"])

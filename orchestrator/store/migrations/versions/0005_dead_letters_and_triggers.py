@@ -1,4 +1,4 @@
-"""Events that could not be handled, webhook deliveries, and what triggers started."""
+"""Events that could not be handled, webhook deliveries, and what triggers started and was published."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add `dead_letters`, `deliveries` and `firings`."""
+    """Add `dead_letters`, `deliveries`, `firings` and `publications`."""
     op.create_table(
         "dead_letters",
         sa.Column("id", sa.String(), nullable=False),
@@ -43,9 +43,10 @@ def upgrade() -> None:
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("workflow", sa.String(), nullable=False),
         sa.Column("trigger", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("status", sa.String(32), nullable=False),
-        sa.Column("overlap", sa.String(), nullable=False),
+        sa.Column("overlap", sa.String(32), nullable=False),
         sa.Column("inputs", sa.JSON(), nullable=False),
         sa.Column("reason", Prose(), nullable=False),
         sa.Column("depth", sa.Integer(), nullable=False),
@@ -62,3 +63,18 @@ def upgrade() -> None:
     op.create_index("ix_firings_workflow_fired_at", "firings", ["workflow", "fired_at"])
     waiting = sa.text("status = 'WAITING'")
     op.create_index("ix_firings_waiting", "firings", ["fired_at"], postgresql_where=waiting, sqlite_where=waiting)
+    op.create_table(
+        "publications",
+        sa.Column("workflow_id", sa.String(), nullable=False),
+        sa.Column("git", sa.String(), nullable=False),
+        sa.Column("branch", sa.String(), nullable=False),
+        sa.Column("commit", sa.String(), nullable=False),
+        sa.Column("published", sa.Boolean(), nullable=False),
+        sa.Column("pull_request", sa.String(), nullable=True),
+        sa.Column("error", Prose(), nullable=True),
+        sa.Column("updated_at", UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workflow_id"], ["workflows.id"], name="fk_publications_workflow_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("workflow_id", "git", name="pk_publications"),
+    )
