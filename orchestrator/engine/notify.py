@@ -33,7 +33,7 @@ class NotifyHandler:
     types = frozenset(_SAID)
 
     def __init__(self, settings: Settings, store: Store) -> None:
-        self._everywhere = settings.notify_urls
+        self._everywhere = settings.notify_urls or ()
         self._store = store
 
     def handle(self, event: Event) -> None:

@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 # Between looks for dead letters that somebody wants handed over again.
 _RETRY_LOOK_S = 1.0
+# Events that a thread takes beside the first one.
+_BESIDE = 50
 
 
 class Relay:
@@ -46,7 +48,7 @@ class Relay:
         *,
         max_attempts: int = 3,
         retry_delay_ms: int = 1000,
-        batch: int = 50,
+        batch: int = 200,
         claim_seconds: float = 30.0,
         poll_ms: int = 40,
         threads: int = 3,
@@ -64,12 +66,12 @@ class Relay:
     def run(self, stop: threading.Event) -> None:
         """Relay until `stop` is set; the handlers at work then finish, what is left stays pending."""
         others = [
-            threading.Thread(target=self._run, args=(stop, f"{self._owner}-{number}"), name=f"relay-{number}")
+            threading.Thread(target=self._run_beside, args=(stop, f"{self._owner}-{number}"), name=f"relay-{number}")
             for number in range(2, self._threads + 1)
         ]
         for thread in others:
             thread.start()
-        self._run(stop, self._owner, retries=True)
+        self._run(stop)
         for thread in others:
             thread.join()
 
@@ -88,20 +90,32 @@ class Relay:
         """Raise `StoreError` unless events can be taken: the bus is the outbox itself."""
         self._store.read(lambda reader: reader.claimable_events())
 
-    def _run(self, stop: threading.Event, owner: str, *, retries: bool = False) -> None:
+    def _run(self, stop: threading.Event) -> None:
         looked_at = 0.0
         while not stop.is_set():
             try:
-                self._drain(stop, owner)
-                if retries and time.monotonic() - looked_at > _RETRY_LOOK_S:
+                self._drain(stop, self._owner)
+                if time.monotonic() - looked_at > _RETRY_LOOK_S:
                     self._hand_over.retry_dead_letters(stop)
                     looked_at = time.monotonic()
                 self.publish_failure_streak = 0
             except StoreError as error:
                 self.publish_failure_streak += 1
-                log.exception("EventRelayStalled", message=str(error), context={"owner": owner})
+                log.exception("EventRelayStalled", message=str(error), context={"owner": self._owner})
             self._last_round_at = time.monotonic()
             stop.wait(self._poll_ms / 1000)
+
+    def _run_beside(self, stop: threading.Event, owner: str) -> None:
+        """Relay while the first thread does not come round: it has a handler that is slow or waits to be tried again.
+
+        Otherwise it stays away, as two writers of one SQLite file mostly wait for each other.
+        """
+        while not stop.wait(self._poll_ms / 1000):
+            if self.idle_s() > 5 * self._poll_ms / 1000:
+                try:
+                    self._relay_batch(stop, owner, limit=_BESIDE)
+                except StoreError:
+                    continue  # the first thread says so
 
     def _drain(self, stop: threading.Event, owner: str) -> int:
         total = 0
@@ -113,10 +127,11 @@ class Relay:
                 break
         return total
 
-    def _relay_batch(self, stop: threading.Event, owner: str) -> int:
+    def _relay_batch(self, stop: threading.Event, owner: str, *, limit: int | None = None) -> int:
+        limit = limit or self._batch
         # Half of the claim: what a slow handler leaves undone is given back well before another relay could take it.
         deadline = time.monotonic() + self._claim_seconds / 2
-        claimed = self._store.write(lambda tx: tx.claim_events(owner, limit=self._batch, seconds=self._claim_seconds))
+        claimed = self._store.write(lambda tx: tx.claim_events(owner, limit=limit, seconds=self._claim_seconds))
         published: list[str] = []
         try:
             for event in claimed:

@@ -93,7 +93,7 @@ class Settings:
     redis_url: Annotated[str | None, Variable(as_.REDIS_URL)] = field(repr=False)
     event_retry_max_attempts: Annotated[int, Variable(as_.POSITIVE, "3")]
     event_retry_delay_ms: Annotated[int, Variable(as_.COUNT, "1000")]
-    notify_urls: Annotated[tuple[str, ...], Variable(as_.ADDRESSES, "")] = field(repr=False)
+    notify_urls: Annotated[tuple[str, ...] | None, Variable(as_.ADDRESSES)] = field(repr=False)
 
     mcp_validation_timeout_ms: Annotated[int, Variable(as_.POSITIVE, "10000")]
     mcp_max_servers: Annotated[int, Variable(as_.POSITIVE, "50")]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import delete, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.domain import ids
 from orchestrator.domain.errors import WrongState
@@ -16,6 +17,13 @@ from orchestrator.store.tables import deliveries, firings, publications
 
 # A launch that was not heard of for so long is tried again; should both arrive, the coordinator refuses the second.
 LAUNCH_CLAIM = timedelta(seconds=45)
+
+
+# Built once: a thousand of them may come in a second.
+_NEW_DELIVERY = {
+    "sqlite": sqlite.insert(deliveries).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(deliveries).on_conflict_do_nothing(),
+}
 
 
 class FiringChanges(Changes):
@@ -97,9 +105,8 @@ class FiringChanges(Changes):
             same = select(deliveries.c.id).where(deliveries.c.source == source, deliveries.c.digest == digest)
             if self._connection.execute(same.limit(1)).first() is not None:
                 return False
-        return self._insert_new(
-            deliveries, source=source, id=delivery_id, digest=digest, event=event, received_at=self.now
-        )
+        values = {"source": source, "id": delivery_id, "digest": digest, "event": event, "received_at": self.now}
+        return self._connection.execute(_NEW_DELIVERY[self._connection.dialect.name], values).rowcount == 1
 
     def forget_deliveries(self, *, days: int = 30) -> int:
         """Delete deliveries older than any sender repeats one; returns how many."""
