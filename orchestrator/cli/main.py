@@ -25,7 +25,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "rollback": ("orchestrator.cli.rollback", "Put a Workflow back to one of its Checkpoints."),
     "delete": ("orchestrator.cli.delete", "Remove a Workflow with its trees, Reports and Checkpoints."),
     "mask": ("orchestrator.cli.mask", "Mask the secrets in text or JSON lines from stdin."),
-    "serve": ("orchestrator.cli.serve", "Run the operations server: health, metrics, and the relay of events."),
+    "triggers": ("orchestrator.cli.triggers", "List what starts workflows by itself, with last and next firing."),
+    "events": ("orchestrator.cli.events", "Show events that could not be handled, and retry them."),
+    "serve": ("orchestrator.cli.serve", "Run the operations server: health, metrics, webhooks, and the bus of events."),
     "up": ("orchestrator.cli.up", "Run the whole system on this machine."),
 }
 

@@ -17,7 +17,7 @@ from orchestrator.store.tables import SCHEMA
 log = structlog.get_logger(__name__)
 
 # The newest file in migrations/versions. Here as well, so that asking for the version does without Alembic's import.
-REVISION = "0004"
+REVISION = "0005"
 
 _VERSION_TABLE = "alembic_version"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from orchestrator.store.dead_letter_changes import DeadLetterChanges
+from orchestrator.store.firing_changes import FiringChanges
 from orchestrator.store.lease_changes import LeaseChanges
 from orchestrator.store.outbox import OutboxChanges
 from orchestrator.store.run_worker_changes import RunWorkerChanges
@@ -10,5 +12,14 @@ from orchestrator.store.work_changes import WorkChanges
 from orchestrator.store.workflow_changes import WorkflowChanges
 
 
-class Transaction(WorkflowChanges, WorkChanges, TaskChanges, LeaseChanges, RunWorkerChanges, OutboxChanges):
+class Transaction(
+    WorkflowChanges,
+    WorkChanges,
+    TaskChanges,
+    LeaseChanges,
+    RunWorkerChanges,
+    OutboxChanges,
+    DeadLetterChanges,
+    FiringChanges,
+):
     """The queries of `Reader`, and the changes; each writes the events that tell of it."""
