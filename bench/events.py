@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from statistics import median, quantiles
@@ -206,7 +206,7 @@ def _p(numbers: Sequence[float], percent: int) -> float:
     return quantiles(numbers, n=100)[percent - 1]
 
 
-FIGURES = {
+FIGURES: Mapping[str, Callable[[], Figure]] = {
     "in-memory": lambda: latency("in-memory"),
     "redis": lambda: latency("redis"),
     "kill": kills,

@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 _RETRY_LOOK_S = 1.0
 _LONGEST_PAUSE_S = 2.0
+# Entries that a consumer takes at once: they share the transaction that marks them.
+_READ = 100
 
 
 class RedisBus:
@@ -46,7 +48,7 @@ class RedisBus:
         batch: int = 200,
         claim_seconds: float = 30.0,
         poll_ms: int = 20,
-        consumers: int = 3,
+        consumers: int = 2,
     ) -> None:
         self._store = store
         self._stream = stream
@@ -147,8 +149,8 @@ class _Consumer:
         if time.monotonic() - self._looked_at > _RETRY_LOOK_S:
             self._looked_at = time.monotonic()
             bus._hand_over.retry_dead_letters(self._stop)
-            entries = bus._stream.take_over(self._name, idle_ms=int(bus._claim_seconds * 1000), count=20)
-        entries = entries or bus._stream.read(self._name, count=20, block_ms=200)
+            entries = bus._stream.take_over(self._name, idle_ms=int(bus._claim_seconds * 1000), count=_READ)
+        entries = entries or bus._stream.read(self._name, count=_READ, block_ms=200)
         if entries:
             self._consume(entries)
 
@@ -163,7 +165,7 @@ class _Consumer:
             for number, entry in enumerate(entries):
                 if not all(self._handled(pending[id], handled) for id in entry.event_ids if id in pending):
                     break
-                if number % 5 == 4:
+                if number % 20 == 19:
                     self._bus._stream.keep(self._name, entries[number + 1 :])
         finally:
             left = [id for id in pending if id not in handled]

@@ -84,24 +84,22 @@ def resume(url: str, name: str, inputs: Mapping[str, Any], tags: Mapping[str, st
     return _launch(url, _find(url, name), inputs, tags)
 
 
-def fire(url: str, name: str, inputs: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-    """Launch the job `name` for a trigger; returns the run's id.
-
-    Raises:
-        SystemUnreachable: it does not answer, or has no such job just now.
-        LaunchError: it refused.
-    """
+def find(url: str, name: str) -> dict[str, str]:
+    """The job `name`, for `fire` and `is_switched_off`; `SystemUnreachable` where the system has none just now."""
     try:
-        selector = _find(url, name)
+        return _find(url, name)
     except LaunchError as error:
         raise SystemUnreachable(str(error)) from error
-    return _launch(url, selector, inputs, tags)
 
 
-def is_switched_off(url: str, job: str, instigator: str) -> bool:
+def fire(url: str, job: Mapping[str, str], inputs: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    """Launch a job for a trigger; returns the run's id. Raises `LaunchError` where the system refuses."""
+    return _launch(url, job, inputs, tags)
+
+
+def is_switched_off(url: str, job: Mapping[str, str], instigator: str) -> bool:
     """Whether somebody has stopped a sensor or schedule in the UI; False for one that the system does not know."""
-    selector = _find(url, job)
-    where = {key: selector[key] for key in ("repositoryName", "repositoryLocationName")}
+    where = {key: job[key] for key in ("repositoryName", "repositoryLocationName")}
     for query, kind in ((_SENSOR, "sensor"), (_SCHEDULE, "schedule")):
         answer = _ask(url, query, {"selector": {**where, f"{kind}Name": instigator}}, f"{kind}OrError")
         if state := answer.get(f"{kind}State"):

@@ -71,12 +71,13 @@ class Launcher:
         firing = launch.firing
         with bound_contextvars(correlationId=ids.new_tick_id()):
             try:
-                if graphql.is_switched_off(self._url, firing.workflow, f"{firing.workflow}__{firing.trigger}"):
+                job = graphql.find(self._url, firing.workflow)
+                if graphql.is_switched_off(self._url, job, f"{firing.workflow}__{firing.trigger}"):
                     self._settle(firing, FiringStatus.SKIPPED, f"{firing.reason}; the trigger is switched off")
                     return
                 for row in launch.cancel:
                     self._cancel(row.id)
-                run_id = graphql.fire(self._url, firing.workflow, firing.inputs, {tags.FIRING_TAG: firing.id})
+                run_id = graphql.fire(self._url, job, firing.inputs, {tags.FIRING_TAG: firing.id})
             except SystemUnreachable as error:
                 self._away_until = time.monotonic() + AWAY_S
                 self._store.write(lambda tx: tx.release_firing(firing.id))
