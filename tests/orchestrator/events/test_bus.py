@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ import structlog
 
 from orchestrator.domain.errors import BusError
 from orchestrator.domain.events import Event, EventType
+from orchestrator.domain.measures import SUM
 from orchestrator.domain.states import WorkflowStatus
 from orchestrator.events import Bus, Handler, Relay
 from orchestrator.events.redis_bus import RedisBus
@@ -109,6 +111,22 @@ def test_an_event_that_always_fails_its_handler_becomes_a_dead_letter_and_holds_
     assert [letter.event_id for letter in letters] == [event.id for event in sound.heard]
     assert {(letter.handler, letter.attempts) for letter in letters} == {("broken", 2)}
     assert "cannot do WorkflowCreated" in letters[0].error
+
+
+def test_every_bus_counts_what_was_published_what_handlers_raised_and_how_long_it_took(
+    store: Store, open_bus: Open
+) -> None:
+    with running(open_bus([Listener("broken", then=fail), Listener("sound")])):
+        finished(store, ID)
+        wait_for(lambda: not pending(store), "every event")
+
+    rows = store.read(lambda reader: reader.metric_rows())
+    published = {row.labels: row.value for row in rows if row.name == "event_published_total"}
+    assert published == Counter(f'["{type}"]' for type in event_types(store))
+    assert [row.value for row in rows if row.name == "event_handler_error_total"] == [12]
+    delay = {row.cell: row.value for row in rows if row.name == "event_processing_delay_milliseconds"}
+    assert sum(count for cell, count in delay.items() if cell != SUM) == 6
+    assert delay[SUM] >= 0
 
 
 def test_a_dead_letter_is_handed_over_again_when_somebody_asks_and_only_to_its_handler(
