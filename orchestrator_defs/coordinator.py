@@ -100,6 +100,8 @@ class WorkflowRunCoordinator(QueuedRunCoordinator[dg.DagsterInstance]):
                 document=document,
                 digest=run.tags[tags.SPEC_DIGEST_TAG],
                 inputs=dict(run.run_config),
+                # As with resumes: a re-execution has its parent's firing, which is that one's.
+                firing_id=run.tags.get(tags.FIRING_TAG) if run.parent_run_id is None else None,
             )
         return {
             tags.WORKFLOW_ID_TAG: row.id,

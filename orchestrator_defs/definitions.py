@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -21,9 +22,11 @@ from resources.engine import EngineResource
 from resources.git import GitResource
 from resources.telemetry import start_logging
 from schedules.retention import cleanup_schedule
+from schedules.triggers import trigger_schedules
 from sensors.disk import disk_monitor, stale_checkpoints
 from sensors.resume import resume_sensor
 from sensors.run_status import cancelled_runs, failed_runs
+from sensors.triggers import trigger_sensors
 
 _log = get_logger(__name__)
 
@@ -36,15 +39,17 @@ def build(settings: Settings) -> dg.Definitions:
     added = _added(settings, {loaded.spec.name: loaded.path for loaded in own})
     workflows = dg.Definitions.merge(tree.build_defs(), *(build_definitions(loaded) for loaded in added))
     jobs = list(workflows.jobs or ())
+    specs = [*own, *added]
     return dg.Definitions.merge(
         workflows,
         dg.Definitions(
-            assets=[*git_assets([*own, *added]), cleanup, disk_asset],
+            assets=[*git_assets(specs), cleanup, disk_asset],
             jobs=[*CONTROL_JOBS, cleanup_job],
-            schedules=[cleanup_schedule(settings)],
+            schedules=[cleanup_schedule(settings), *_schedules(specs, jobs)],
             sensors=[
                 *(failed_runs, cancelled_runs, disk_monitor, stale_checkpoints),
                 *([resume_sensor(jobs)] if jobs else []),
+                *_sensors(specs, jobs),
             ],
             resources={"engine": EngineResource(), "git": GitResource()},
             loggers={JSON_LOGGER: json_logger},
@@ -60,6 +65,16 @@ def _added(settings: Settings, taken: Mapping[str, Path]) -> list[LoadedSpec]:
     for problem in folder.problems:
         _log.error("SpecRefused", message=problem)
     return list(folder.specs)
+
+
+def _sensors(specs: list[LoadedSpec], jobs: list[Any]) -> list[dg.SensorDefinition]:
+    by_name = {job.name: job for job in jobs}
+    return [sensor for loaded in specs for sensor in trigger_sensors(loaded, by_name[loaded.spec.name])]
+
+
+def _schedules(specs: list[LoadedSpec], jobs: list[Any]) -> list[dg.ScheduleDefinition]:
+    by_name = {job.name: job for job in jobs}
+    return [schedule for loaded in specs for schedule in trigger_schedules(loaded, by_name[loaded.spec.name])]
 
 
 def refuse_twins(specs: list[LoadedSpec]) -> None:

@@ -7,12 +7,13 @@ from contextlib import suppress
 
 import click
 
-from orchestrator.cli import context, graphql
+from orchestrator.cli import context
 from orchestrator.cli.status import print_summary
 from orchestrator.domain.errors import LaunchError
 from orchestrator.domain.states import WorkflowStatus
 from orchestrator.engine.control import ask_cancel, await_rest
 from orchestrator.engine.summary import summarise
+from orchestrator.ops import graphql
 
 
 @click.command("cancel")

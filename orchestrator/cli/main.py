@@ -27,7 +27,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "mask": ("orchestrator.cli.mask", "Mask the secrets in text or JSON lines from stdin."),
     "cleanup": ("orchestrator.cli.cleanup", "Remove what has had its time, and more where the disk is full."),
     "restore-reports": ("orchestrator.cli.restore_reports", "Put the archived Reports of a Workflow back."),
-    "serve": ("orchestrator.cli.serve", "Run the operations server: health, metrics, and the relay of events."),
+    "triggers": ("orchestrator.cli.triggers", "List what starts workflows by itself, with last and next firing."),
+    "events": ("orchestrator.cli.events", "Show events that could not be handled, and retry them."),
+    "serve": ("orchestrator.cli.serve", "Run the operations server: health, metrics, webhooks, and the bus of events."),
     "up": ("orchestrator.cli.up", "Run the whole system on this machine."),
 }
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from orchestrator.cli import context, graphql
+from orchestrator.cli import context
 from orchestrator.cli.launched import follow, resume_here
 from orchestrator.cli.status import print_summary
 from orchestrator.domain import tags
@@ -14,6 +14,7 @@ from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.states import WorkflowStatus
 from orchestrator.engine.control import ask_resume, take_back_resume
 from orchestrator.engine.summary import summarise
+from orchestrator.ops import graphql
 
 
 @click.command("resume")

@@ -8,13 +8,14 @@ from collections.abc import Iterable
 
 import click
 
-from orchestrator.cli import context, graphql
+from orchestrator.cli import context
 from orchestrator.cli.launched import follow, run_here
 from orchestrator.cli.status import print_summary
 from orchestrator.domain.errors import InputError
 from orchestrator.domain.ids import workflow_id_of_run
 from orchestrator.domain.states import WorkflowStatus
 from orchestrator.engine.summary import summarise
+from orchestrator.ops import graphql
 
 
 @click.command("run")

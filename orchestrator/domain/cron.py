@@ -34,3 +34,8 @@ def check_cron(expression: str, timezone: str = "UTC") -> None:
         raise ValueError(f'"{expression}" is not a cron expression ({error}); {_EXAMPLE}') from error
     except StopIteration:
         raise ValueError(f'"{expression}" never comes due; {_EXAMPLE}') from None
+
+
+def next_time(expression: str, after: datetime) -> datetime:
+    """When a schedule that was checked comes due next, in the zone of `after`."""
+    return next(CronSim(expression, after))

@@ -64,6 +64,18 @@ class StoreError(OrchestratorError):
     """The database cannot be reached, is not migrated, or gave up after retries."""
 
 
+class PublishFailed(OrchestratorError):
+    """Not every Git of a completed Workflow could be published; the Workflow stays COMPLETED."""
+
+
+class NotifyFailed(OrchestratorError):
+    """Somebody who should be told of a Workflow could not be."""
+
+
+class BusError(OrchestratorError):
+    """The event bus cannot be reached, or did not do its part; events wait in the store."""
+
+
 class GitError(OrchestratorError):
     """A git command failed.
 
@@ -308,3 +320,19 @@ class RootNotOurs(OrchestratorError):
 
 class ArchiveDamaged(OrchestratorError):
     """An archive of Reports cannot be read, or holds what no archive of ours holds."""
+
+
+class SystemUnreachable(LaunchError):
+    """The running system does not answer; the same launch may succeed later."""
+
+
+class WebhookRefused(OrchestratorError):
+    """A webhook delivery that nothing is done about; nothing was stored.
+
+    Attributes:
+        status: of the HTTP answer: 400, 401, 404 or 413.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status

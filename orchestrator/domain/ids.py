@@ -56,6 +56,16 @@ def git_id(url: str) -> str:
     return _derived("git", url)
 
 
+def dead_letter_id(handler: str, event_id: str) -> str:
+    """Id of the event that a handler gave up on."""
+    return _derived("dl", handler, event_id)
+
+
+def firing_id(workflow: str, trigger: str, key: str) -> str:
+    """Id of one firing: the same cause has the same id, whoever reports it."""
+    return _derived("fr", workflow, trigger, key)
+
+
 def new_checkpoint_id() -> str:
     """A fresh Checkpoint id; stored before the commit is made, so that a second try finds the first's commit."""
     return "cp-" + uuid.uuid4().hex[:12]

@@ -9,6 +9,8 @@ TRACE_ID_TAG = "orchestrator/trace_id"
 STATUS_TAG = "orchestrator/status"
 # On the run of a resume: which request it answers; see `engine.control.ask_resume`.
 RESUME_TAG = "orchestrator/resume"
+# On a run that a trigger asked for: which firing it is; the coordinator takes one run for each.
+FIRING_TAG = "orchestrator/firing"
 
 # Job metadata: the spec's document, so that whoever accepts a run needs no user code to know what was asked for.
 SPEC_METADATA = "orchestrator/spec"

@@ -20,6 +20,7 @@ def create(
     digest: str,
     inputs: Mapping[str, Any],
     parent_workflow_id: str | None = None,
+    firing_id: str | None = None,
 ) -> WorkflowRow:
     """Create the Workflow of a run, CREATED; a second call for the same run returns the first's.
 
@@ -27,8 +28,10 @@ def create(
         run_id: the run that will perform it; the Workflow's id derives from it.
         document: the spec's canonical JSON, kept for the Workflow's whole life.
         inputs: as given; defaults are filled in here.
+        firing_id: of the trigger that asked for the run.
 
     Raises:
+        WrongState: the firing became another run already; nothing was written.
         InputError: the inputs do not fit the spec; nothing was written.
     """
     spec = parse_document(document)
@@ -47,6 +50,8 @@ def create(
     def write(tx: Transaction) -> WorkflowRow:
         tx.put_spec(digest=digest, workflow=plan.workflow, document=document)
         workflow, _ = tx.create_workflow(new)
+        if firing_id is not None:
+            tx.launch_firing(firing_id, run_id=run_id, workflow_id=workflow.id)
         return workflow
 
     return store.write(write)

@@ -7,16 +7,19 @@ import time
 from collections.abc import Sequence
 
 import structlog
-from structlog.contextvars import bound_contextvars
 
 from orchestrator.domain import ids
 from orchestrator.domain.errors import StoreError
-from orchestrator.domain.events import Event
-from orchestrator.domain.measures import count
+from orchestrator.events.hand_over import HandOver, ms_since
 from orchestrator.events.handlers import Handler
 from orchestrator.store import Store
 
 log = structlog.get_logger(__name__)
+
+# Between looks for dead letters that somebody wants handed over again.
+_RETRY_LOOK_S = 1.0
+# Events that a thread takes beside the first one.
+_BESIDE = 50
 
 
 class Relay:
@@ -32,6 +35,7 @@ class Relay:
         batch: events claimed at once.
         claim_seconds: how long a dead relay holds up the events it had claimed.
         poll_ms: between looks at an empty outbox.
+        threads: that `run` relays in, so that a handler which waits for its next attempt holds up one of them.
 
     Attributes:
         publish_failure_streak: rounds in a row that could not take or mark events.
@@ -44,26 +48,56 @@ class Relay:
         *,
         max_attempts: int = 3,
         retry_delay_ms: int = 1000,
-        batch: int = 50,
+        batch: int = 200,
         claim_seconds: float = 30.0,
-        poll_ms: int = 200,
+        poll_ms: int = 40,
+        threads: int = 3,
     ) -> None:
         self._store = store
-        self._handlers = tuple(handlers)
-        self._max_attempts = max_attempts
-        self._retry_delay_ms = retry_delay_ms
+        self._hand_over = HandOver(store, handlers, max_attempts=max_attempts, retry_delay_ms=retry_delay_ms)
         self._batch = batch
         self._claim_seconds = claim_seconds
         self._poll_ms = poll_ms
+        self._threads = threads
         self._owner = ids.new_process_id()
         self.publish_failure_streak = 0
         self._last_round_at = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
-        """Relay until `stop` is set; the handler at work then finishes, what is left stays pending."""
+        """Relay until `stop` is set; the handlers at work then finish, what is left stays pending."""
+        others = [
+            threading.Thread(target=self._run_beside, args=(stop, f"{self._owner}-{number}"), name=f"relay-{number}")
+            for number in range(2, self._threads + 1)
+        ]
+        for thread in others:
+            thread.start()
+        self._run(stop)
+        for thread in others:
+            thread.join()
+
+    def drain(self, stop: threading.Event | None = None) -> int:
+        """Relay what is pending until nothing can be claimed, and return how many events that was.
+
+        Raises `StoreError` when the database stays out of reach.
+        """
+        return self._drain(stop or threading.Event(), self._owner)
+
+    def idle_s(self) -> float:
+        """Seconds since it last came round, or handed an event over."""
+        return time.monotonic() - self._last_round_at
+
+    def ping(self) -> None:
+        """Raise `StoreError` unless events can be taken: the bus is the outbox itself."""
+        self._store.read(lambda reader: reader.claimable_events(), patient=False)
+
+    def _run(self, stop: threading.Event) -> None:
+        looked_at = 0.0
         while not stop.is_set():
             try:
-                self.drain(stop)
+                self._drain(stop, self._owner)
+                if time.monotonic() - looked_at > _RETRY_LOOK_S:
+                    self._hand_over.retry_dead_letters(stop)
+                    looked_at = time.monotonic()
                 self.publish_failure_streak = 0
             except StoreError as error:
                 self.publish_failure_streak += 1
@@ -71,76 +105,41 @@ class Relay:
             self._last_round_at = time.monotonic()
             stop.wait(self._poll_ms / 1000)
 
-    def idle_s(self) -> float:
-        """Seconds since it last came round, or handed an event over."""
-        return time.monotonic() - self._last_round_at
+    def _run_beside(self, stop: threading.Event, owner: str) -> None:
+        """Relay while the first thread does not come round: it has a handler that is slow or waits to be tried again.
 
-    def drain(self, stop: threading.Event | None = None) -> int:
-        """Relay what is pending until nothing can be claimed, and return how many events that was.
-
-        Raises `StoreError` when the database stays out of reach.
+        Otherwise it stays away, as two writers of one SQLite file mostly wait for each other.
         """
-        stop = stop or threading.Event()
+        while not stop.wait(self._poll_ms / 1000):
+            if self.idle_s() > 5 * self._poll_ms / 1000:
+                try:
+                    self._relay_batch(stop, owner, limit=_BESIDE)
+                except StoreError:
+                    continue  # the first thread says so
+
+    def _drain(self, stop: threading.Event, owner: str) -> int:
         total = 0
-        # Looking first keeps an idle relay from taking SQLite's write lock five times a second.
-        while not stop.is_set() and self._store.read(lambda reader: reader.pending_events(1)):
-            published = self._relay_batch(stop)
+        # Looking first keeps an idle relay from taking SQLite's write lock many times a second.
+        while not stop.is_set() and self._store.read(lambda reader: reader.claimable_events()):
+            published = self._relay_batch(stop, owner)
             total += published
             if not published:
                 break
         return total
 
-    def _relay_batch(self, stop: threading.Event) -> int:
+    def _relay_batch(self, stop: threading.Event, owner: str, *, limit: int | None = None) -> int:
+        limit = limit or self._batch
         # Half of the claim: what a slow handler leaves undone is given back well before another relay could take it.
         deadline = time.monotonic() + self._claim_seconds / 2
-        claimed = self._store.write(
-            lambda tx: tx.claim_events(self._owner, limit=self._batch, seconds=self._claim_seconds)
-        )
+        claimed = self._store.write(lambda tx: tx.claim_events(owner, limit=limit, seconds=self._claim_seconds))
         # Event's id -> when its last handler was done, monotonic seconds.
         handled: dict[str, float] = {}
         try:
             for event in claimed:
-                if stop.is_set() or time.monotonic() > deadline or not self._hand_over(event, stop):
+                if stop.is_set() or time.monotonic() > deadline or not self._hand_over.hand_over(event, stop):
                     break
                 handled[event.id] = self._last_round_at = time.monotonic()
         finally:
-            now = time.monotonic()
-            ago = {id: (now - moment) * 1000 for id, moment in handled.items()}
-            self._store.write(lambda tx: tx.settle_events(self._owner, published=tuple(ago), handled_ms_ago=ago))
+            ago = ms_since(handled)
+            self._store.write(lambda tx: tx.settle_events(owner, published=tuple(ago), handled_ms_ago=ago))
         return len(handled)
-
-    def _hand_over(self, event: Event, stop: threading.Event) -> bool:
-        """Whether the event is done with; False when `stop` came before."""
-        with bound_contextvars(
-            correlationId=event.correlation_id,
-            workflowId=event.workflow_id,
-            workId=event.work_id,
-            taskId=event.task_id,
-        ):
-            # In turn: those behind one that `stop` interrupted have not heard of it when it is handed over again.
-            subscribed = (handler for handler in self._handlers if event.type in handler.types)
-            return all(self._handle(handler, event, stop) for handler in subscribed)
-
-    def _handle(self, handler: Handler, event: Event, stop: threading.Event) -> bool:
-        for attempt in range(1, self._max_attempts + 1):
-            try:
-                handler.handle(event)
-            except Exception as error:  # noqa: BLE001 — whatever one handler raises, the others must get their event
-                _report(handler, event, error, attempt=attempt, last=attempt == self._max_attempts)
-                self._store.write(
-                    lambda tx: tx.add_measures([count("event_handler_error_total", handler=handler.name)])
-                )
-            else:
-                return True
-            if attempt < self._max_attempts and stop.wait(self._retry_delay_ms / 1000):
-                return False
-        return True
-
-
-def _report(handler: Handler, event: Event, error: Exception, *, attempt: int, last: bool) -> None:
-    message = f"handler {handler.name}: {event.type}: {type(error).__name__}: {error}"
-    context = {"handler": handler.name, "eventId": event.id, "type": event.type, "attempt": attempt}
-    if last:
-        log.error("EventHandlerFailed", message=f"{message}; given up", context=context, exc_info=error)
-    else:
-        log.warning("EventHandlerRetried", message=message, context=context)

@@ -12,7 +12,7 @@ from typing import Any
 
 from orchestrator.domain.errors import ProcessFailed
 from orchestrator.engine.engine import git_settings
-from orchestrator.events.relay import Relay
+from orchestrator.events import Bus
 from orchestrator.git import git_version
 from orchestrator.ops.health import Check, Look
 from orchestrator.ops.location import code_location, daemons
@@ -20,7 +20,7 @@ from orchestrator.settings import Settings
 from orchestrator.store import Store
 
 _GB = 1_000_000_000
-# A relay that has not come round for so long hangs in the database or in a handler.
+# A bus that has not come round for so long hangs in the database or in a handler.
 _RELAY_STALLED_S = 60.0
 _NO_ROOT = {"available": False, "freeSpaceGB": None}
 
@@ -42,7 +42,7 @@ def no_mcp_servers() -> Sequence[McpConnection]:
     return ()
 
 
-def checks(settings: Settings, store: Store, relay: Relay, connect_mcp: ConnectMcp) -> list[Check]:
+def checks(settings: Settings, store: Store, bus: Bus, connect_mcp: ConnectMcp) -> list[Check]:
     """The checks that decide whether the system is ready, in the order of the answer."""
     roots = {"worktreeRoot": settings.worktree_root_path, "workflowRoot": settings.workflow_root_path}
     return [
@@ -55,7 +55,7 @@ def checks(settings: Settings, store: Store, relay: Relay, connect_mcp: ConnectM
             otherwise={"activeConnections": 0},
             timed=False,
         ),
-        Check(name="eventBus", timeout_s=3, look=lambda: _event_bus(store, relay), otherwise={"queueDepth": None}),
+        Check(name="eventBus", timeout_s=3, look=lambda: _event_bus(store, bus), otherwise={"queueDepth": None}),
         Check(
             name="fileSystem",
             timeout_s=3,
@@ -96,11 +96,12 @@ def _git(settings: Settings) -> Look:
     return Look(fields={"detail": git_version(git_settings(settings))})
 
 
-def _event_bus(store: Store, relay: Relay) -> Look:
-    # Its queue is the outbox: a bus that cannot be read carries nothing.
+def _event_bus(store: Store, bus: Bus) -> Look:
+    # The queue of every bus is the outbox: one that cannot be read carries nothing.
     depth = store.read(lambda reader: reader.pending_event_count(), patient=False)
-    if relay.idle_s() > _RELAY_STALLED_S:
-        raise ProcessFailed(f"the relay has not come round for {relay.idle_s():.0f} s; see its last log lines")
+    bus.ping()
+    if bus.idle_s() > _RELAY_STALLED_S:
+        raise ProcessFailed(f"the bus of events has not come round for {bus.idle_s():.0f} s; see its last log lines")
     return Look(fields={"queueDepth": depth})
 
 

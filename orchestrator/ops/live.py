@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from orchestrator.domain.errors import StoreError
 from orchestrator.domain.measures import count
-from orchestrator.events.relay import Relay
+from orchestrator.events import Bus
 from orchestrator.ops.dependencies import ConnectMcp, McpConnection
 from orchestrator.ops.monitor import Monitor
 from orchestrator.ops.scrape import Live
@@ -36,7 +36,7 @@ class Connections:
         return found
 
 
-def live_values(store: Store, relay: Relay, monitor: Monitor, connections: Connections, *, database_up: bool) -> Live:
+def live_values(store: Store, bus: Bus, monitor: Monitor, connections: Connections, *, database_up: bool) -> Live:
     """The gauges of this moment. A scrape that could not read the database knows better than the last check."""
     seen = monitor.seen
     up: dict[tuple[str, ...], float] = {(name,): float(one.up) for name, one in seen.items()}
@@ -49,7 +49,7 @@ def live_values(store: Store, relay: Relay, monitor: Monitor, connections: Conne
             "dependency_up": up,
             "dependency_failure_streak": streaks,
             "disk_free_bytes": {(root,): float(free) for root, free in monitor.free_bytes.items()},
-            "event_publish_failure_streak": {(): float(relay.publish_failure_streak)},
+            "event_publish_failure_streak": {(): float(bus.publish_failure_streak)},
             "mcp_connection_active": {(server,): float(up) for server, up in connections.last.items()},
             "db_connection_pool_active": {(): float(store.connections_in_use())},
             "db_connection_pool_size": {(): float(store.pool_max)},

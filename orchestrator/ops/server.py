@@ -1,4 +1,4 @@
-"""The operations server: health and metrics, and beside them the relay that hands events to their handlers."""
+"""The operations server: health, metrics and webhooks; beside them the bus of events, and what triggers launch."""
 
 from __future__ import annotations
 
@@ -14,27 +14,38 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from orchestrator.events.relay import Relay
+from orchestrator.engine.handlers import handlers
+from orchestrator.engine.specs import Specs, spec_folders
+from orchestrator.events import Bus, open_bus
+from orchestrator.mcp.registry import registered_servers
 from orchestrator.observe.trace import tracing_app
 from orchestrator.ops.dependencies import ConnectMcp, checks, informing, no_mcp_servers
 from orchestrator.ops.health import Health, timestamp
 from orchestrator.ops.http import ImpatientProtocol
+from orchestrator.ops.launcher import Launcher
 from orchestrator.ops.live import Connections, live_values
 from orchestrator.ops.monitor import Monitor
 from orchestrator.ops.scrape import Scrape
+from orchestrator.ops.webhooks import Webhooks
 from orchestrator.settings import Settings
 from orchestrator.store import Store
 
 
 def application(
-    settings: Settings, store: Store, relay: Relay, *, connect_mcp: ConnectMcp = no_mcp_servers
+    settings: Settings,
+    store: Store,
+    bus: Bus,
+    *,
+    connect_mcp: ConnectMcp = no_mcp_servers,
+    webhooks: Webhooks | None = None,
+    launcher: Launcher | None = None,
 ) -> Starlette:
-    """The HTTP application; the relay and the monitor run as long as it does."""
+    """The HTTP application; the bus, the monitor and the launcher run as long as it does."""
     started = time.monotonic()
     connections = Connections(connect_mcp, store)
-    health_of_all = Health(checks(settings, store, relay, connections.connect), informing=informing(settings))
+    health_of_all = Health(checks(settings, store, bus, connections.connect), informing=informing(settings))
     monitor = Monitor(settings, store, health_of_all, hourly=lambda: store.write(lambda tx: tx.forget_minutes()))
-    scrape = Scrape(store, lambda database_up: live_values(store, relay, monitor, connections, database_up=database_up))
+    scrape = Scrape(store, lambda database_up: live_values(store, bus, monitor, connections, database_up=database_up))
 
     async def health(request: Request) -> JSONResponse:
         """HLT-1: looks at this process alone."""
@@ -59,7 +70,10 @@ def application(
         return Response(body, headers={"content-type": content_type})
 
     stop = threading.Event()
-    background = _threads(stop, (("relay", relay.run), ("monitor", monitor.run)))
+    # The bus first: it alone is waited for. The launcher may hang in a launch; what it launches is written down before,
+    # and done again.
+    runs = (("bus", bus.run), ("monitor", monitor.run), *((("launcher", launcher.run),) if launcher else ()))
+    background = _threads(stop, runs)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -70,10 +84,14 @@ def application(
             yield
         finally:
             stop.set()
-            # The monitor changes nothing and may hang in a check; the relay finishes the event in hand.
+            # The monitor changes nothing and may hang in a check; the bus finishes the events in hand.
             await asyncio.to_thread(background[0].join)
 
-    routes = [Route("/health", health, methods=["GET"]), Route("/ready", ready, methods=["GET"])]
+    routes = [
+        Route("/health", health, methods=["GET"]),
+        Route("/ready", ready, methods=["GET"]),
+        *([webhooks.route] if webhooks else []),
+    ]
     if settings.metrics_enabled:
         routes.append(Route(settings.metrics_path, metrics, methods=["GET"]))
     return Starlette(routes=routes, lifespan=lifespan)
@@ -81,14 +99,16 @@ def application(
 
 def serve(settings: Settings, store: Store, *, host: str) -> None:
     """Serve until SIGTERM or SIGINT; requests in flight are answered and the event in hand is handled first."""
-    relay = Relay(
-        store,
-        handlers=(),
-        max_attempts=settings.event_retry_max_attempts,
-        retry_delay_ms=settings.event_retry_delay_ms,
+    specs = Specs(
+        spec_folders(settings),
+        registered_mcp=lambda: registered_servers(settings),
+        beside=[settings.mcp_servers_path],
     )
+    launcher = Launcher(store, f"http://127.0.0.1:{settings.dagster_ui_port}")
+    webhooks = Webhooks(settings, store, specs, fired=launcher.wake)
+    bus = open_bus(settings, store, handlers=handlers(settings, store, specs))
     config = uvicorn.Config(
-        tracing_app(application(settings, store, relay)),
+        tracing_app(application(settings, store, bus, webhooks=webhooks, launcher=launcher)),
         host=host,
         port=settings.port,
         http=ImpatientProtocol,

@@ -94,6 +94,7 @@ class Settings:
     redis_url: Annotated[str | None, Variable(as_.REDIS_URL)] = field(repr=False)
     event_retry_max_attempts: Annotated[int, Variable(as_.POSITIVE, "3")]
     event_retry_delay_ms: Annotated[int, Variable(as_.COUNT, "1000")]
+    notify_urls: Annotated[tuple[str, ...] | None, Variable(as_.ADDRESSES)] = field(repr=False)
 
     mcp_validation_timeout_ms: Annotated[int, Variable(as_.POSITIVE, "10000")]
     mcp_max_servers: Annotated[int, Variable(as_.POSITIVE, "50")]
@@ -138,6 +139,8 @@ def _as_text(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return " ".join(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -38,6 +38,14 @@ class Kind(Generic[T]):
         return without_credentials(text) if self.secret else text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hidden(Kind[T]):
+    """A form of value of which nothing is shown."""
+
+    def show(self, text: str) -> str:
+        return "***" if text else ""
+
+
 def without_credentials(url: str) -> str:
     """`url` with the credentials in it replaced by `***`; in doubt, as in a malformed url, more than those."""
     if url.startswith(("file:", "sqlite:")) or not url:
@@ -144,6 +152,13 @@ def _network_url(text: str, *schemes: str) -> SplitResult:
     return url
 
 
+def _addresses(text: str) -> tuple[str, ...]:
+    found = tuple(text.split())
+    if not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", address) for address in found):
+        raise ValueError
+    return found
+
+
 def _url_path(text: str) -> str:
     if not re.fullmatch(r"/[A-Za-z0-9._~/-]+", text):
         raise ValueError
@@ -172,4 +187,7 @@ DATABASE_URL: Kind[str] = Kind(
     expected="postgresql://user:password@host:5432/database, or sqlite:///path or file:path",
     read=_database_url,
     secret=True,
+)
+ADDRESSES: Kind[tuple[str, ...]] = Hidden(
+    expected="addresses such as slack://… mailto://… https://…, separated by spaces", read=_addresses, secret=True
 )

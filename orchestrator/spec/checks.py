@@ -11,6 +11,7 @@ from orchestrator.spec.model import GitSpec, TaskSpec, WorkflowSpec, WorkSpec
 from orchestrator.spec.problems import Problem
 from orchestrator.spec.providers import BUILTIN, agent_problems
 from orchestrator.spec.suggest import suggestion
+from orchestrator.spec.triggers import trigger_problems
 from orchestrator.spec.variables import variable_problems
 from orchestrator.spec.yaml_source import Loc
 
@@ -23,6 +24,7 @@ def spec_problems(spec: WorkflowSpec, *, registered_mcp: Collection[str]) -> Ite
     yield from agent_problems(spec)
     yield from mcp_problems(spec, registered_mcp)
     yield from variable_problems(spec)
+    yield from trigger_problems(spec)
     for name, git in spec.gits.items():
         yield from _git_problems(git, ("gits", name), spec)
     for index, work in enumerate(spec.works):

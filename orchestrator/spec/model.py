@@ -19,6 +19,8 @@ from pydantic import (
     field_validator,
 )
 
+from orchestrator.domain.events import EventType
+from orchestrator.domain.firing import Overlap
 from orchestrator.domain.permissions import Permissions
 from orchestrator.spec import duration
 from orchestrator.spec.inputs import InputType, fit
@@ -200,6 +202,92 @@ class RetentionSpec(_Part):
     """Of invalidated ones; CHECKPOINT_CLEANUP_DAYS."""
 
 
+class GitPushSpec(_Part):
+    """The head of a branch or tag moved: observed on an interval, and at once by a webhook."""
+
+    git: str
+    """One of the workflow's Gits, whose url takes no inputs."""
+    ref: Text | None = None
+    """Default: the Git's own."""
+    interval: Seconds = 60
+    """Between two looks at the remote."""
+
+
+class WebhookSpec(_Part):
+    """A webhook was delivered to /webhooks/<source>."""
+
+    source: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,39}$")]
+    """Its secret is WEBHOOK_SECRET_<SOURCE>. GitHub's form where it begins with `github`, GitLab's with `gitlab`."""
+    event: Text | None = None
+    """As the sender names it: `push`, `issues` or `issues.labeled`; default: any."""
+
+
+class EventSpec(_Part):
+    """Something happened in another workflow, or in the system."""
+
+    type: EventType
+    workflow: str | None = None
+    """The workflow that it happened to; default: any but this one."""
+    where: dict[str, Scalar] = {}
+    """Values that the event's context must have."""
+
+
+class TriggerSpec(_Part):
+    """What starts the workflow by itself: one of `schedule`, `git_push`, `webhook` and `event`."""
+
+    name: Name | None = None
+    """Default: its kind and place, such as `schedule_1`."""
+    schedule: Text | None = None
+    """A cron expression of five fields."""
+    timezone: Text = "UTC"
+    git_push: GitPushSpec | None = None
+    webhook: WebhookSpec | None = None
+    event: EventSpec | None = None
+    inputs: dict[Name, Scalar] = {}
+    """Of the launch; texts may use {{ payload.… }}."""
+    overlap: Overlap = Overlap.QUEUE
+    """While another Workflow of this spec has not ended: wait for it, start nothing, or cancel it."""
+
+    @property
+    def kind(self) -> str:
+        """Its key that says when."""
+        return next(kind for kind in TRIGGER_KINDS if getattr(self, kind) is not None)
+
+
+TRIGGER_KINDS = ("schedule", "git_push", "webhook", "event")
+
+
+class PullRequestSpec(_Part):
+    """A pull request (GitLab: merge request) from the published branch."""
+
+    title: Text | None = None
+    """Default: the workflow's name and the Workflow's id; may use inputs."""
+    body: Literal["report", "none"] = "report"
+    """`report`: the Workflow's Reports, one after the other."""
+    draft: Flag = True
+    base: Text | None = None
+    """Default: the Git's ref."""
+
+
+class PublishSpec(_Part):
+    """What leaves this machine once the Workflow is COMPLETED. Nothing is ever forced."""
+
+    push: Flag = True
+    branch: Text = "orchestrator/{{ workflow_id }}"
+    """Of each Git; may use {{ workflow_id }} and inputs."""
+    gits: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Default: all."""
+    pull_request: PullRequestSpec | None = None
+
+
+class NotifySpec(_Part):
+    """Who is told of how the Workflow goes, beside those of NOTIFY_URLS."""
+
+    urls: tuple[Text, ...] = Field(min_length=1, max_length=20)
+    """${NAME}: an address that the environment holds, as Apprise writes it, or a plain https webhook."""
+    on: tuple[Literal["completed", "failed", "paused"], ...] = Field(default=("failed", "paused"), min_length=1)
+
+
 class WorkflowSpec(_Part):
     """A multi-step AI agent job over git repositories."""
 
@@ -213,6 +301,18 @@ class WorkflowSpec(_Part):
     budget: BudgetSpec | None = None
     retention: RetentionSpec | None = None
     works: tuple[WorkSpec, ...] = Field(min_length=1, max_length=100)
+    triggers: tuple[TriggerSpec, ...] | None = Field(default=None, max_length=50)
+    publish: PublishSpec | None = None
+    notify: NotifySpec | None = None
+
+    def named_triggers(self) -> dict[str, TriggerSpec]:
+        """Its triggers by name, in order."""
+        counted: dict[str, int] = {}
+        named: dict[str, TriggerSpec] = {}
+        for trigger in self.triggers or ():
+            counted[trigger.kind] = counted.get(trigger.kind, 0) + 1
+            named[trigger.name or f"{trigger.kind}_{counted[trigger.kind]}"] = trigger
+        return named
 
     def effective_agent(self, work: WorkSpec) -> AgentSpec:
         """The agent of a Work: its own keys over the Workflow's."""

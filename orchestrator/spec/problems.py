@@ -18,13 +18,14 @@ from orchestrator.spec.yaml_source import Loc, Source
 
 ATTRIBUTES = "attributes"
 # Keys that are part of the design and not built yet: a typing error they are not.
-_LATER = frozenset({"triggers", "publish", "needs", "approval"})
+_LATER = frozenset({"needs", "approval"})
 _NAMED = {
     "works": "work",
     "tasks": "task",
     "checks": "check",
     "gits": "git",
     "inputs": "input",
+    "triggers": "trigger",
     "mcp_servers": "mcp server",
 }
 _SECRET = frozenset({"env", "env_overrides", "headers", "url"})
@@ -84,6 +85,8 @@ _SENTENCES = {
     "dict_type": "expected keys and values, found {found}",
     "model_type": "expected keys and values, found {found}",
     "tuple_type": "expected a list, found {found}",
+    "enum": "expected {expected}, found {found}",
+    "string_pattern_mismatch": "has another form than {pattern}",
     "literal_error": "expected {expected}, found {found}",
     "finite_number": "expected a finite number",
     "greater_than": "has to be more than {gt}, found {found}",

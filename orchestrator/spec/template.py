@@ -13,7 +13,7 @@ from orchestrator.spec.inputs import Value
 from orchestrator.spec.suggest import nearest, suggestion
 
 _ROOT = "inputs"
-_FILTERS = ("capitalize", "lower", "replace", "title", "trim", "upper")
+FILTERS = ("capitalize", "lower", "replace", "title", "trim", "upper")
 # No loops, calls, arithmetic or macros: a template cannot run long, reach into objects, or load files.
 _ALLOWED = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Getattr, nodes.Getitem, nodes.Const,
@@ -42,7 +42,7 @@ def _environment() -> SandboxedEnvironment:
         comment_end_string="\0#}",
     )
     environment.globals.clear()
-    environment.filters = {name: environment.filters[name] for name in _FILTERS}
+    environment.filters = {name: environment.filters[name] for name in FILTERS}
     return environment
 
 
@@ -110,9 +110,9 @@ def _faults(tree: nodes.Template, declared: Collection[str]) -> Iterator[Fault]:
         if not isinstance(node, _ALLOWED):
             word = type(node).__name__.lower()
             yield Fault(line=node.lineno, text=f"template: {word} is not allowed; use {{{{ inputs.<name> }}}}")
-        elif isinstance(node, nodes.Filter) and node.name not in _FILTERS:
+        elif isinstance(node, nodes.Filter) and node.name not in FILTERS:
             yield Fault(
-                line=node.lineno, text=f'template: unknown filter "{node.name}"{suggestion(node.name, _FILTERS)}'
+                line=node.lineno, text=f'template: unknown filter "{node.name}"{suggestion(node.name, FILTERS)}'
             )
         elif isinstance(node, _ACCESS):
             name = _input_name(node)

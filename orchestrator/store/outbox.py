@@ -76,6 +76,14 @@ class OutboxChanges(Changes):
         """Delete what the rates of the last hour no longer look at."""
         metrics.forget_minutes(self._connection, self.now)
 
+    def return_events(self, event_ids: Sequence[str]) -> None:
+        """Give back the claims on these events; they are pending as if nobody had claimed them."""
+        self._connection.execute(
+            update(events)
+            .where(events.c.id.in_(event_ids), events.c.published_at.is_(None))
+            .values(claimed_by=None, claimed_until=None)
+        )
+
     def handle_once(self, handler: str, event_id: str) -> bool:
         """True the first time that `handler` asks for this event, then False.
 

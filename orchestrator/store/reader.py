@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
@@ -16,12 +16,16 @@ from orchestrator.domain.checkpoints import Checkpoint
 from orchestrator.domain.checks import CheckResult
 from orchestrator.domain.errors import NotFound
 from orchestrator.domain.events import Event
+from orchestrator.domain.firing import FiringStatus
 from orchestrator.domain.states import PauseReason, RequestKind, WorkflowStatus
 from orchestrator.store import metrics
 from orchestrator.store.retention_queries import RetentionQueries
 from orchestrator.store.rows import (
+    DeadLetterRow,
+    FiringRow,
     Holder,
     LeaseRow,
+    PublicationRow,
     ReportRow,
     RequestRow,
     RunWorkerRow,
@@ -34,8 +38,12 @@ from orchestrator.store.rows import (
 from orchestrator.store.tables import (
     checkpoints,
     checks,
+    dead_letters,
     events,
+    firings,
+    handlings,
     leases,
+    publications,
     reports,
     requests,
     run_workers,
@@ -60,6 +68,10 @@ _WORKFLOW = select(workflows).where(workflows.c.id == BY_ID)
 _WORK = select(works).where(works.c.id == BY_ID)
 _TASK = select(tasks).where(tasks.c.id == BY_ID)
 _LEASE = select(leases).where(leases.c.workflow_id == BY_ID)
+
+_EVENT = select(*(events.c[field.name] for field in fields(Event))).where(events.c.id == BY_ID)
+
+_FIRING = select(*(firings.c[field.name] for field in fields(FiringRow))).where(firings.c.id == BY_ID)
 
 _NONE: Mapping[str, Any] = {}
 
@@ -207,6 +219,73 @@ class Reader(RetentionQueries):
         """Events that the relay has yet to hand over, oldest first."""
         return self._all(Event, _event_query().where(events.c.published_at.is_(None)).limit(limit))
 
+    def still_pending(self, event_ids: Sequence[str]) -> list[Event]:
+        """Those of these events that are not handled yet, oldest first."""
+        wanted = events.c.id.in_(event_ids)
+        return self._all(Event, _event_query().where(wanted, events.c.published_at.is_(None)))
+
+    def claimable_events(self) -> bool:
+        """Whether an event is pending that nobody has claimed."""
+        free = or_(events.c.claimed_until.is_(None), events.c.claimed_until <= self.now)
+        query = select(events.c.position).where(events.c.published_at.is_(None), free).limit(1)
+        return self._connection.execute(query).first() is not None
+
+    def dead_letters(self, *, asked_only: bool = False, limit: int = 1000) -> list[DeadLetterRow]:
+        """Events that a handler gave up on, oldest first; with `asked_only` those to be handed over again."""
+        query = select(*columns_of(DeadLetterRow, dead_letters)).order_by(dead_letters.c.failed_at, dead_letters.c.id)
+        asked = dead_letters.c.retry_asked_at.is_not(None)
+        return self._all(DeadLetterRow, (query.where(asked) if asked_only else query).limit(limit))
+
+    def firing(self, firing_id: str) -> FiringRow:
+        """One firing."""
+        return self._one(FiringRow, _FIRING, "firing", firing_id)
+
+    def firing_of(self, workflow_id: str) -> FiringRow | None:
+        """The firing that a Workflow came from, if any."""
+        found = self._all(FiringRow, _firings().where(firings.c.workflow_id == workflow_id))
+        return found[0] if found else None
+
+    def last_firing(self, workflow: str, trigger: str) -> FiringRow | None:
+        """The newest firing of a trigger."""
+        named = (firings.c.workflow == workflow, firings.c.trigger == trigger)
+        # Of one millisecond, the one that no other was made after: keys of pushes name the one before.
+        found = self._all(FiringRow, _firings().where(*named).order_by(firings.c.fired_at.desc()).limit(1))
+        return found[0] if found else None
+
+    def waiting_firings(self, workflow: str | None = None, trigger: str | None = None) -> list[FiringRow]:
+        """Firings that no run was launched for yet and that nobody is launching, oldest first."""
+        free = or_(firings.c.claimed_until.is_(None), firings.c.claimed_until <= self.now)
+        query = _firings().where(firings.c.status == FiringStatus.WAITING, free).order_by(firings.c.fired_at)
+        if workflow is not None:
+            query = query.where(firings.c.workflow == workflow)
+        return self._all(
+            FiringRow, (query if trigger is None else query.where(firings.c.trigger == trigger)).limit(5000)
+        )
+
+    def firings(self, workflow: str, *, limit: int = 100) -> list[FiringRow]:
+        """A workflow's firings, newest first."""
+        query = _firings().where(firings.c.workflow == workflow).order_by(firings.c.fired_at.desc())
+        return self._all(FiringRow, query.limit(limit))
+
+    def publications(self, workflow_id: str) -> list[PublicationRow]:
+        """What was published of a Workflow, by Git."""
+        query = select(publications).where(publications.c.workflow_id == workflow_id).order_by(publications.c.git)
+        return self._all(PublicationRow, query)
+
+    def was_handled(self, handler: str, event_id: str) -> bool:
+        """Whether `handle_once` was True for these two."""
+        query = select(handlings.c.handler).where(handlings.c.handler == handler, handlings.c.event_id == event_id)
+        return self._connection.execute(query).first() is not None
+
+    def open_workflows(self, name: str) -> list[WorkflowRow]:
+        """The Workflows of a spec that wait in the queue or run."""
+        unended = workflows.c.status.in_([WorkflowStatus.CREATED, WorkflowStatus.READY, WorkflowStatus.RUNNING])
+        return self._all(WorkflowRow, select(workflows).where(workflows.c.workflow == name, unended))
+
+    def event(self, event_id: str) -> Event:
+        """One event."""
+        return self._one(Event, _EVENT, "event", event_id)
+
     def pending_event_count(self) -> int:
         """How many events the relay has yet to hand over (`event.queue.depth`)."""
         return self._connection.execute(
@@ -249,6 +328,10 @@ def _fields(found: Mapping[Any, Any]) -> dict[str, Any]:
 def columns_of(row: type[Any], table: Table) -> list[Any]:
     """The columns that a row class has a field for."""
     return [table.c[field.name] for field in fields(row)]
+
+
+def _firings() -> Select[Any]:
+    return select(*columns_of(FiringRow, firings))
 
 
 def _event_query() -> Select[Any]:

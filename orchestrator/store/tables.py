@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from orchestrator.domain.events import EventType
+from orchestrator.domain.firing import FiringStatus, Overlap
 from orchestrator.domain.states import PauseReason, RequestKind, TaskStatus, WorkflowStatus, WorkStatus
 from orchestrator.store.types import Money, Prose, UtcTime, one_of
 
@@ -287,6 +288,63 @@ class RunWorkerColumns(TypedColumns):
     launched_at: Named[datetime] = Column(UtcTime)
 
 
+class DeadLetterColumns(TypedColumns):
+    """An event that a handler failed to handle for good; see `rows.DeadLetterRow`."""
+
+    id: Named[str] = Column(primary_key=True)
+    handler: Named[str]
+    event_id: Named[str] = Column(ForeignKey("events.id", ondelete="CASCADE"), index=True)
+    error: Named[str] = Column(Prose)
+    attempts: Named[int]
+    failed_at: Named[datetime] = Column(UtcTime)
+    retry_asked_at: Named[datetime | None] = Column(UtcTime)
+    claimed_until: Named[datetime | None] = Column(UtcTime)
+
+
+class DeliveryColumns(TypedColumns):
+    """A webhook delivery that was accepted: the same one a second time starts nothing."""
+
+    source: Named[str] = Column(primary_key=True)
+    id: Named[str] = Column(primary_key=True)
+    digest: Named[str]
+    event: Named[str]
+    received_at: Named[datetime] = Column(UtcTime, index=True)
+
+
+class PublicationColumns(TypedColumns):
+    """See `rows.PublicationRow`."""
+
+    workflow_id: Named[str] = Column(ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True)
+    git: Named[str] = Column(primary_key=True)
+    branch: Named[str]
+    commit: Named[str]
+    published: Named[bool]
+    pull_request: Named[str | None]
+    error: Named[str | None] = Column(Prose)
+    updated_at: Named[datetime] = Column(UtcTime)
+
+
+class FiringColumns(TypedColumns):
+    """See `rows.FiringRow`."""
+
+    id: Named[str] = Column(primary_key=True)
+    workflow: Named[str]
+    trigger: Named[str]
+    kind: Named[str]
+    key: Named[str]
+    status: Named[FiringStatus] = Column(one_of(FiringStatus))
+    overlap: Named[Overlap] = Column(one_of(Overlap))
+    inputs: Named[dict[str, Any]] = Column(JSON)
+    reason: Named[str] = Column(Prose)
+    depth: Named[int]
+    run_id: Named[str | None]
+    workflow_id: Named[str | None] = Column(index=True)
+    fired_at: Named[datetime] = Column(UtcTime)
+    settled_at: Named[datetime | None] = Column(UtcTime)
+    claimed_by: Named[str | None]
+    claimed_until: Named[datetime | None] = Column(UtcTime)
+
+
 specs = Table("specs", metadata, SpecColumns)
 gits = Table("gits", metadata, GitColumns)
 workflows = Table("workflows", metadata, WorkflowColumns)
@@ -303,10 +361,24 @@ notes = Table("notes", metadata, NoteColumns)
 events = Table("events", metadata, EventColumns, sqlite_autoincrement=True)
 handlings = Table("handlings", metadata, HandlingColumns)
 leases = Table("leases", metadata, LeaseColumns)
+dead_letters = Table("dead_letters", metadata, DeadLetterColumns)
+deliveries = Table("deliveries", metadata, DeliveryColumns)
+publications = Table("publications", metadata, PublicationColumns)
+firings = Table("firings", metadata, FiringColumns)
 requests = Table("requests", metadata, RequestColumns)
 metrics = Table("metrics", metadata, MetricColumns)
 run_workers = Table("run_workers", metadata, RunWorkerColumns)
 
+Index("ix_deliveries_source_digest", deliveries.c.source, deliveries.c.digest)
+# What makes one cause one firing, whoever reports it and however often.
+Index("uq_firings_workflow_trigger_key", firings.c.workflow, firings.c.trigger, firings.c.key, unique=True)
+Index(
+    "ix_firings_waiting",
+    firings.c.fired_at,
+    postgresql_where=text("status = 'WAITING'"),
+    sqlite_where=text("status = 'WAITING'"),
+)
+Index("ix_firings_workflow_fired_at", firings.c.workflow, firings.c.fired_at)
 Index("ix_events_workflow_id_position", events.c.workflow_id, events.c.position)
 # The relay reads this all the time; it stays as small as what is pending, however many events there were.
 Index(

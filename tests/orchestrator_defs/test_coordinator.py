@@ -6,13 +6,24 @@ import dagster as dg
 import pytest
 
 from orchestrator.domain import tags
-from orchestrator.domain.errors import InputError
+from orchestrator.domain.errors import InputError, WrongState
 from orchestrator.domain.events import EventType
+from orchestrator.domain.firing import FiringStatus, Overlap
 from orchestrator.domain.ids import workflow_id_of_run
 from orchestrator.domain.states import WorkflowStatus
+from orchestrator.store.rows import NewFiring
 from tests.orchestrator_defs.world import World
 
 INPUTS = {"focus": "handlers"}
+FIRING = NewFiring(
+    workflow="review",
+    trigger="on-push",
+    key="one",
+    kind="webhook",
+    overlap=Overlap.QUEUE,
+    inputs=INPUTS,
+    reason="a delivery",
+)
 
 
 def test_an_accepted_run_is_queued_and_has_a_created_workflow_and_its_ids_as_tags(world: World) -> None:
@@ -57,6 +68,21 @@ def test_a_reexecution_of_all_steps_is_a_new_workflow_under_its_own_tags(world: 
     assert child.tags[tags.WORKFLOW_ID_TAG] == workflow_id_of_run(child.run_id)
     assert child.tags[tags.CORRELATION_ID_TAG] == f"{workflow_id_of_run(child.run_id)}-001"
     assert len(world.store.read(lambda reader: reader.workflows())) == 2
+
+
+def test_a_firing_becomes_one_run_and_a_second_run_for_it_is_refused_without_a_workflow(world: World) -> None:
+    job = world.job()
+    firing = world.store.write(lambda tx: tx.put_firing(FIRING))
+    assert firing is not None
+
+    run = world.submit(job, inputs=INPUTS, tags={tags.FIRING_TAG: firing.id})
+
+    settled = world.store.read(lambda reader: reader.firing(firing.id))
+    assert (settled.status, settled.run_id) == (FiringStatus.LAUNCHED, run.run_id)
+    assert settled.workflow_id == run.tags[tags.WORKFLOW_ID_TAG] == workflow_id_of_run(run.run_id)
+    with pytest.raises(WrongState, match=run.run_id):
+        world.submit(job, inputs=INPUTS, tags={tags.FIRING_TAG: firing.id})
+    assert len(world.store.read(lambda reader: reader.workflows())) == 1
 
 
 def test_refused_inputs_leave_a_failed_run_that_says_why_and_no_workflow(world: World) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,31 +17,9 @@ from orchestrator.domain.events import Event, EventType
 from orchestrator.domain.states import WorkflowStatus
 from orchestrator.events import Relay
 from orchestrator.store import Store, Transaction, open_store
+from tests.orchestrator.events.listener import Listener, fail
 from tests.orchestrator.store.examples import ID, WORKFLOW, change, create, event_types
 from tests.parts.postgres import Postgres
-
-
-class Listener:
-    """A handler that remembers what it heard, and does `then`."""
-
-    def __init__(
-        self,
-        name: str = "listener",
-        types: Iterable[EventType] = EventType,
-        then: Callable[[Event], object] = lambda event: None,
-    ) -> None:
-        self.name = name
-        self.types = frozenset(types)
-        self.heard: list[Event] = []
-        self._then = then
-
-    def handle(self, event: Event) -> None:
-        self.heard.append(event)
-        self._then(event)
-
-
-def fail(event: Event) -> None:
-    raise RuntimeError(f"cannot do {event.type}")
 
 
 def pending(store: Store) -> int:

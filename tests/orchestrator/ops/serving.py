@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvicorn
 
-from orchestrator.events.relay import Relay
+from orchestrator.events import open_bus
 from orchestrator.ops.dependencies import ConnectMcp, no_mcp_servers
 from orchestrator.ops.http import ImpatientProtocol
 from orchestrator.ops.processes import free_port
@@ -39,7 +39,7 @@ def served(home: Path, *, connect_mcp: ConnectMcp = no_mcp_servers, **environmen
     prepare_folders(settings)
     store = open_store(settings.database_url)
     store.migrate()
-    app = application(settings, store, Relay(store, handlers=()), connect_mcp=connect_mcp)
+    app = application(settings, store, open_bus(settings, store, handlers=()), connect_mcp=connect_mcp)
     config = uvicorn.Config(app, port=port, http=ImpatientProtocol, log_config=None, limit_concurrency=500)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -13,10 +13,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import create_engine, text
 
+from orchestrator.domain.events import EventType
 from orchestrator.ops.dependencies import McpConnection
 from orchestrator.ops.health import Check, Health, Look
 from tests.orchestrator.ops.serving import Served, served
 from tests.parts.postgres import Postgres
+from tests.parts.valkey import Valkey, valkey
+
+__all__ = ["valkey"]
 
 
 def value(of: Served, name: str, /, **labels: str) -> float | None:
@@ -157,6 +161,27 @@ def test_a_database_outage_is_said_by_both_endpoints_and_ends_with_the_outage(tm
             until(lambda: value(server, "event_publish_failure_streak") == 0)
     finally:
         own.remove()
+
+
+def test_the_bus_that_is_configured_is_asked_and_redis_gone_is_said_and_ends(tmp_path: Path, valkey: Valkey) -> None:
+    with served(tmp_path, EVENT_BUS_TYPE="redis", REDIS_URL=valkey.url, HEALTH_CHECK_INTERVAL_MS="200") as server:
+        until(lambda: value(server, "dependency_up", dependency="eventBus") == 1)
+        assert httpx.get(f"{server.url}/ready", timeout=30).json()["checks"]["eventBus"]["queueDepth"] == 0
+        valkey.kill()
+        server.store.write(lambda tx: tx.add_event(EventType.DISK_SPACE_LOW, correlation_id="while-away"))
+
+        until(lambda: (value(server, "event_publish_failure_streak") or 0) >= 2)
+        assert value(server, "event_queue_depth") == 1
+        answer = httpx.get(f"{server.url}/ready", timeout=30)
+        event_bus = answer.json()["checks"]["eventBus"]
+        assert (answer.status_code, event_bus["status"], event_bus["queueDepth"]) == (503, "DOWN", None)
+        assert "redis" in event_bus["detail"]
+
+        valkey.launch()
+        until(lambda: value(server, "event_queue_depth") == 0)
+        until(lambda: value(server, "event_publish_failure_streak") == 0)
+        until(lambda: value(server, "dependency_up", dependency="eventBus") == 1)
+        assert value(server, "event_published_total", type="DiskSpaceLow") == 1
 
 
 def test_a_damaged_metrics_table_costs_the_damaged_rows_alone(tmp_path: Path) -> None:

@@ -44,11 +44,8 @@ KEYS: Cases = {
     "a key like no other": (API, "api: {url: ../api, zzz: 1}", ['7: git "api": unknown key "zzz"; there are url, ref']),
     "keys that come later": (
         AGENT,
-        AGENT + "\n  triggers: []\n  publish: {push: true}",
-        [
-            '10: workflow "ship": "triggers" is not supported yet; leave it out',
-            '11: workflow "ship": "publish" is not supported yet; leave it out',
-        ],
+        AGENT + "\n  retention: {}",
+        ['10: workflow "ship": "retention" is not supported yet; leave it out'],
     ),
     "a reserved word of a Work": (
         "name: fix",

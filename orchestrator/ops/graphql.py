@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from orchestrator.domain.errors import LaunchError
+from orchestrator.domain.errors import LaunchError, SystemUnreachable
 from orchestrator.domain.tags import SPEC_METADATA
 from orchestrator.spec.load import parse_document
 from orchestrator.spec.resolve import parse_inputs
@@ -39,6 +39,16 @@ mutation Launch($params: ExecutionParams!) { launchRun(executionParams: $params)
 } }
 """
 
+_SENSOR = """
+query Switch($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector) {
+  __typename ... on Sensor { sensorState { status } }
+} }
+"""
+_SCHEDULE = """
+query Switch($selector: ScheduleSelector!) { scheduleOrError(scheduleSelector: $selector) {
+  __typename ... on Schedule { scheduleState { status } }
+} }
+"""
 _TERMINATE = """
 mutation Terminate($runId: String!) { terminateRun(runId: $runId) {
   __typename
@@ -74,6 +84,29 @@ def resume(url: str, name: str, inputs: Mapping[str, Any], tags: Mapping[str, st
     return _launch(url, _find(url, name), inputs, tags)
 
 
+def find(url: str, name: str) -> dict[str, str]:
+    """The job `name`, for `fire` and `is_switched_off`; `SystemUnreachable` where the system has none just now."""
+    try:
+        return _find(url, name)
+    except LaunchError as error:
+        raise SystemUnreachable(str(error)) from error
+
+
+def fire(url: str, job: Mapping[str, str], inputs: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    """Launch a job for a trigger; returns the run's id. Raises `LaunchError` where the system refuses."""
+    return _launch(url, job, inputs, tags)
+
+
+def is_switched_off(url: str, job: Mapping[str, str], instigator: str) -> bool:
+    """Whether somebody has stopped a sensor or schedule in the UI; False for one that the system does not know."""
+    where = {key: job[key] for key in ("repositoryName", "repositoryLocationName")}
+    for query, kind in ((_SENSOR, "sensor"), (_SCHEDULE, "schedule")):
+        answer = _ask(url, query, {"selector": {**where, f"{kind}Name": instigator}}, f"{kind}OrError")
+        if state := answer.get(f"{kind}State"):
+            return bool(state["status"] == "STOPPED")
+    return False
+
+
 def terminate(url: str, run_id: str) -> None:
     """Have Dagster end a run that waits in its queue; raises `LaunchError` where it will not."""
     _ask(url, _TERMINATE, {"runId": run_id}, "terminateRun")
@@ -106,7 +139,7 @@ def _ask(url: str, query: str, variables: Mapping[str, Any], field: str) -> dict
         # The status says little: Dagster sends an error that it describes in the body as 500.
         body = httpx.post(f"{url}/graphql", json={"query": query, "variables": variables}, timeout=TIMEOUT_S).json()
     except (httpx.HTTPError, ValueError) as error:
-        raise LaunchError(
+        raise SystemUnreachable(
             f"the running system does not answer at {url} ({error}); start it with `orchestrator up`, or use --local"
         ) from error
     if not isinstance(body, dict) or not ({"data", "errors"} & body.keys()):
