@@ -96,7 +96,7 @@ def test_below_the_critical_threshold_no_workflow_leaves_the_queue(
     assert [limit["limit"] for limit in config.tag_concurrency_limits] == [10]
     monkeypatch.setattr("orchestrator_defs.coordinator.disk_is_critical", lambda settings: True)
     config = coordinator.get_run_queue_config()  # type: ignore[attr-defined]
-    counter = dg._utils.tags.TagConcurrencyLimitsCounter(config.tag_concurrency_limits, [])  # type: ignore[attr-defined]
+    counter = dg._utils.tags.TagConcurrencyLimitsCounter(config.tag_concurrency_limits, [])
     run = world.submit(world.job(), inputs={"focus": "x"})
     assert counter.is_blocked(run)
     other = dg.DagsterRun(job_name="cleanup", tags={})

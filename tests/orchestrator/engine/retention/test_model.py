@@ -226,7 +226,7 @@ class Retention(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("examples", [12])
 def test_any_sequence_of_what_can_happen_keeps_to_the_reference(examples: int) -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Retention,
         settings=settings(
             max_examples=examples,
