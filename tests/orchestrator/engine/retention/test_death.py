@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from orchestrator.domain.states import WorkflowStatus
 from orchestrator.engine.retention.cleanup import clean_up
 from orchestrator.engine.retention.reports import restore_reports
+from orchestrator.git import Removed, WorkTree, remove_all
 from tests.orchestrator.engine.retention.dying import pass_killed_at, passes_at_once
 from tests.orchestrator.engine.retention.world import (
     archive,
@@ -100,15 +102,13 @@ def test_a_worker_that_takes_over_a_lapsed_lease_keeps_the_pass_from_writing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workflow_id = ended(world, ago=2 * DAY)
-    from orchestrator.engine.retention import worktrees
-    from orchestrator.git import remove_all as real
 
-    def slowly(trees: object) -> object:
-        removed = real(trees)  # type: ignore[arg-type]
+    def slowly(trees: Sequence[WorkTree]) -> list[Removed]:
+        removed = remove_all(trees)
         _execute(world, "UPDATE leases SET token = token + 1")
         return removed
 
-    monkeypatch.setattr(worktrees, "remove_all", slowly)
+    monkeypatch.setattr("orchestrator.engine.retention.worktrees.remove_all", slowly)
     (problem,) = clean_up(world.engine).problems
     assert "was taken over" in problem
     assert events(world, workflow_id, "WorkTreeRemoved") == []
