@@ -24,6 +24,7 @@ from orchestrator.ops.health import Health, timestamp
 from orchestrator.ops.http import ImpatientProtocol
 from orchestrator.ops.launcher import Launcher
 from orchestrator.ops.live import Connections, live_values
+from orchestrator.ops.mcp_servers import registered
 from orchestrator.ops.monitor import Monitor
 from orchestrator.ops.scrape import Scrape
 from orchestrator.ops.webhooks import Webhooks
@@ -108,7 +109,9 @@ def serve(settings: Settings, store: Store, *, host: str) -> None:
     webhooks = Webhooks(settings, store, specs, fired=launcher.wake)
     bus = open_bus(settings, store, handlers=handlers(settings, store, specs))
     config = uvicorn.Config(
-        tracing_app(application(settings, store, bus, webhooks=webhooks, launcher=launcher)),
+        tracing_app(
+            application(settings, store, bus, connect_mcp=registered(settings), webhooks=webhooks, launcher=launcher)
+        ),
         host=host,
         port=settings.port,
         http=ImpatientProtocol,

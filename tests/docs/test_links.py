@@ -12,7 +12,7 @@ from tests.docs.pages import PAGES, name, prose
 
 _LINK = re.compile(r"\]\((?!https?://)(?P<path>[^)#\s]*)(?:#(?P<heading>[^)\s]+))?\)")
 # In code, as people type it: `orchestrator run NAME`, `$ orchestrator run …`, `.venv/bin/orchestrator run`.
-_COMMAND = re.compile(r"(?:^|[`\s/])orchestrator (?P<command>[a-z]+)\b")
+_COMMAND = re.compile(r"(?:^|[`\s/])orchestrator (?P<command>[a-z]+(?:-[a-z]+)*)\b")
 _CODE = re.compile(r"^```(?:sh|console)\n(.*?)^```$|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
 
 

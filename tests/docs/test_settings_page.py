@@ -10,7 +10,6 @@ from orchestrator.settings.table import VARIABLES
 from tests.docs.pages import ROOT
 
 PAGE = (ROOT / "docs" / "settings.md").read_text()
-_WITHOUT_EFFECT = PAGE.partition("## Without effect yet")[2]
 _ROW = re.compile(r"^\| `(?P<name>[A-Z_]+)` \| (?P<default>[^|]*) \| (?P<expected>[^|]*) \|", re.MULTILINE)
 
 
@@ -25,13 +24,3 @@ def test_a_row_has_the_default_and_the_expectation_of_the_code(name: str) -> Non
 
     assert row["default"].strip() == ("" if default is None else f"`{default}`") + (" *" if required else "")
     assert row["expected"].strip() == kind.expected
-
-
-@pytest.mark.parametrize("name", [row["name"] for row in _ROW.finditer(_WITHOUT_EFFECT)])
-def test_what_is_called_without_effect_is_read_by_nothing(name: str) -> None:
-    folders = ("orchestrator", "resources", "sensors", "schedules", "orchestrator_defs")
-    own = ROOT / "orchestrator" / "settings"
-    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py") if own not in file.parents]
-    read = re.compile(rf"settings\.{name.lower()}\b|\b{name}\b")
-
-    assert [str(file.relative_to(ROOT)) for file in files if read.search(file.read_text())] == []

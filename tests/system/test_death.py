@@ -73,7 +73,7 @@ def test_a_killed_worker_is_found_and_its_workflow_completed_by_another(
     assert killed["status"] == "FAILURE"
     assert after["run_id"] != run_id
     assert len(after["checkpoints"]) == 1
-    assert not process_of(row).is_alive()
+    await_true(lambda: not process_of(row).is_alive())
 
 
 def test_when_everything_is_killed_at_once_the_workflow_goes_on_after_the_restart(
@@ -86,7 +86,7 @@ def test_when_everything_is_killed_at_once_the_workflow_goes_on_after_the_restar
 
     kill_all(system)
 
-    assert not process_of(row).is_alive()
+    await_true(lambda: not process_of(row).is_alive())
     gate.touch()
     again = System.start(tmp_path / "home", **variables)
     try:
