@@ -29,7 +29,7 @@ from orchestrator.ops.monitor import Monitor
 from orchestrator.ops.scrape import Scrape
 from orchestrator.ops.webhooks import Webhooks
 from orchestrator.settings import Settings
-from orchestrator.store import Store
+from orchestrator.store import Store, Transaction
 
 
 def application(
@@ -45,7 +45,7 @@ def application(
     started = time.monotonic()
     connections = Connections(connect_mcp, store)
     health_of_all = Health(checks(settings, store, bus, connections.connect), informing=informing(settings))
-    monitor = Monitor(settings, store, health_of_all, hourly=lambda: store.write(lambda tx: tx.forget_minutes()))
+    monitor = Monitor(settings, store, health_of_all, hourly=lambda: store.write(_forget))
     scrape = Scrape(store, lambda database_up: live_values(store, bus, monitor, connections, database_up=database_up))
 
     async def health(request: Request) -> JSONResponse:
@@ -123,6 +123,11 @@ def serve(settings: Settings, store: Store, *, host: str) -> None:
         limit_concurrency=500,
     )
     uvicorn.Server(config).run()
+
+
+def _forget(tx: Transaction) -> None:
+    tx.forget_minutes()
+    tx.forget_deliveries()
 
 
 def _threads(
