@@ -44,8 +44,8 @@ KEYS: Cases = {
     "a key like no other": (API, "api: {url: ../api, zzz: 1}", ['7: git "api": unknown key "zzz"; there are url, ref']),
     "keys that come later": (
         AGENT,
-        AGENT + "\n  retention: {}",
-        ['10: workflow "ship": "retention" is not supported yet; leave it out'],
+        AGENT + "\n  approval: {}",
+        ['10: workflow "ship": "approval" is not supported yet; leave it out'],
     ),
     "a reserved word of a Work": (
         "name: fix",
