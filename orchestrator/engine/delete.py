@@ -90,8 +90,7 @@ def _write_down(
     tx: Transaction, workflow_id: str, gone: Sequence[tuple[WorkTreeRow, str | None]], *, freed: int
 ) -> None:
     workflow = tx.workflow(workflow_id)
-    for row, rescued in gone:
-        tx.worktree_removed(workflow, row, reason="deleted", rescued=rescued)
+    tx.worktrees_removed([(workflow, row, rescued) for row, rescued in gone], reason="deleted")
     if freed:
         tx.reports_deleted(workflow, bytes=freed, reason="deleted")
     tx.delete_workflow(workflow_id)

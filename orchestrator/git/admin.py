@@ -18,6 +18,7 @@ from pathlib import Path
 
 from orchestrator.domain.failpoints import reached
 from orchestrator.git.control import discard, ensure, read_plain, write_aside
+from orchestrator.git.trash import throw_into, trash_of
 
 _HEAD = re.compile(r"\A(?:ref: (?P<ref>refs/heads/[^\x00-\x20\x7f~^:?*\[\\]{1,500})|(?P<commit>[0-9a-f]{40,64}))\n?\Z")
 
@@ -77,8 +78,8 @@ class AdminFolder:
             discard(lock)
 
     def remove(self) -> None:
-        """Forget the worktree."""
-        discard(self.path)
+        """Forget the worktree; what is in the folder waits in a trash beside the mirrors."""
+        throw_into(trash_of(self.path.parents[2]), self.path)
 
     def _create(self, index: Path) -> None:
         # Filled aside and renamed: `git worktree prune` of another Workflow's agent deletes a folder without `gitdir`.

@@ -22,7 +22,8 @@ def throw_away(path: Path, settings: GitSettings) -> None:
 
 
 def empty_trash(settings: GitSettings) -> int:
-    """Delete what lies in the trash, and tell how many trees that were; several processes may do it at once."""
+    """Delete what was thrown away, and tell how many trees that were; several processes may do it at once."""
+    empty(trash_of(settings.root))
     return empty(trash_of(settings.worktree_root))
 
 

@@ -102,22 +102,30 @@ class RetentionChanges(Changes):
             .values(removing_at=self.now)
         )
 
-    def worktree_removed(
-        self, of: WorkflowRow, tree: WorkTreeRow, *, reason: str, rescued: str | None, duration_ms: int | None = None
+    def worktrees_removed(
+        self,
+        gone: Sequence[tuple[WorkflowRow, WorkTreeRow, str | None]],
+        *,
+        reason: str,
+        duration_ms: int | None = None,
     ) -> None:
-        """The folder and the branch of a WorkTree are gone; `WorkTreeRemoved`.
+        """Folders and branches of WorkTrees are gone; `WorkTreeRemoved` for each.
 
         Args:
+            gone: Workflow, WorkTree, and the commit of what was unsaved in it.
             reason: `expired`, `pressure`, `deleted` or `missing`.
-            rescued: the commit of what was unsaved in it.
+            duration_ms: of each, on the average.
         """
+        keys = [(tree.workflow_id, tree.git) for _, tree, _ in gone]
         self._connection.execute(
             update(worktrees)
-            .where(worktrees.c.workflow_id == of.id, worktrees.c.git == tree.git)
+            .where(tuple_(worktrees.c.workflow_id, worktrees.c.git).in_(keys))
             .values(removed_at=self.now, removing_at=None)
         )
-        context = {"git": tree.git, "reason": reason, "bytes": tree.bytes or 0, "path": tree.path, "rescued": rescued}
-        self._event(EventType.WORKTREE_REMOVED, of, context=context, duration_ms=duration_ms)
+        for of, tree, rescued in gone:
+            context = {"git": tree.git, "reason": reason, "bytes": tree.bytes or 0, "path": tree.path}
+            told = {**context, "rescued": rescued}
+            self._event(EventType.WORKTREE_REMOVED, of, context=told, duration_ms=duration_ms)
 
     def forget_sessions(self, workflow_ids: Collection[str]) -> None:
         """The agents' HOME is gone: a Work that is taken up begins a new session."""

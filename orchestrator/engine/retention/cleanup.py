@@ -106,7 +106,8 @@ def watch_disk(engine: Engine) -> DiskState:
 
 def empty_trashes(engine: Engine) -> None:
     """Delete what was thrown away; what cannot be deleted is tried again with the next pass."""
-    for root in (engine.settings.worktree_root_path, engine.settings.workflow_root_path):
+    settings = engine.settings
+    for root in (settings.worktree_root_path, settings.workflow_root_path, settings.git_root_path):
         empty(trash_of(root))
         left = [entry.name for entry in trash_of(root).glob("*")]
         if left:

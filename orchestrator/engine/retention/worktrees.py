@@ -122,10 +122,8 @@ def _write_down(
     duration_ms: int,
 ) -> None:
     tx.forget_sessions({row.workflow_id for row, _ in gone})
-    for row, one in gone:
-        tx.worktree_removed(
-            held[row.workflow_id].workflow, row, reason=reason, rescued=one.rescued, duration_ms=duration_ms
-        )
+    written = [(held[row.workflow_id].workflow, row, one.rescued) for row, one in gone]
+    tx.worktrees_removed(written, reason=reason, duration_ms=duration_ms)
 
 
 def throw_workspaces(settings: Settings, workflow_id: str) -> None:
