@@ -1,6 +1,6 @@
 """Removing WorkTrees, a pass with nothing to do, measuring disk use, archiving Reports: each against its other side.
 
-`python -m bench.retention` prints all four; which of them alone: `--only removal|idle|disk|archive`.
+`python -m bench.retention` prints all four, `--only removal|idle|disk|archive` one of them.
 
 removal: 1,000 WorkTrees of 50 files with their branches, as a pass removes them (leases, look for unsaved work, refs,
 flush, rows, events) until they are gone, against `git worktree remove --force` and `git branch -D` in a loop. Their
@@ -17,7 +17,7 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -162,6 +162,20 @@ FIGURES: Mapping[str, Callable[..., Figure]] = {
     "archive": measure_archive,
 }
 
+# To see that each can be measured; the numbers say nothing.
+SMALL: Mapping[str, Mapping[str, int]] = {
+    "removal": {"trees": 5, "files": 3},
+    "idle": {"tries": 1, "workflows": 20},
+    "disk": {"tries": 1, "trees": 2, "files": 20},
+    "archive": {"tries": 1, "megabytes": 1},
+}
+
+
+def measures() -> Iterator[Figure]:
+    """Every figure, one after the other."""
+    for each in FIGURES.values():
+        yield each()
+
 
 def _our_removal(engine: Engine, repository: Path, trees: int, deletions: list[float]) -> Cost:
     mirror = Mirror.open(str(repository), engine.git)
@@ -241,11 +255,12 @@ def main() -> None:
     """Print the lines of all figures, or of one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=FIGURES)
-    only = parser.parse_args().only
+    parser.add_argument("--small", action="store_true", help="small numbers: whether it can be measured")
+    given = parser.parse_args()
     configure_logging("error", mask=Mask.load())
     for name, each in FIGURES.items():
-        if only in (None, name):
-            sys.stdout.write(f"{each().line()}\n")
+        if given.only in (None, name):
+            sys.stdout.write(f"{each(**(SMALL[name] if given.small else {})).line()}\n")
             sys.stdout.flush()
 
 

@@ -20,7 +20,6 @@ _CHANGES: list[tuple[Any, str]] = [
     (Runner, "_perform"),
     *((Path, name) for name in ("rename", "replace", "unlink", "rmdir")),
     (shutil, "rmtree"),
-    (os, "fsync"),
 ]
 
 
