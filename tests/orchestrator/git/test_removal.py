@@ -230,3 +230,13 @@ def test_one_tree_of_two_goes_alone(mirror: Mirror, lock: TreeLock, tree: WorkTr
     tree.remove()
     assert other.head() == base
     assert other.path.is_dir()
+
+
+def test_a_trash_that_is_a_link_is_not_followed(settings: GitSettings, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("x")
+    settings.worktree_root.mkdir()
+    (settings.worktree_root / ".trash").symlink_to(outside)
+    assert empty_trash(settings) == 0
+    assert (outside / "precious").exists()

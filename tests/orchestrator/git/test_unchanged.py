@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,22 @@ def test_any_change_is_seen(tree: WorkTree, change: Callable[[Path], object], ol
         os.utime(index)
         assert looks_unchanged(tree)
     change(tree.path)
+    assert not looks_unchanged(tree)
+
+
+def test_a_change_within_one_tick_of_the_clock_is_seen_by_the_content(tree: WorkTree) -> None:
+    """As if the file had been written anew before the clock went on: the index has the very times that it has now."""
+    index = tree.mirror.control.path / "indexes" / "wf-0123456789ab-api"
+    path = tree.path / "README.md"
+    path.write_text("HELLO\n")
+    status = path.stat()
+    data = bytearray(index.read_bytes())
+    begin = data.index(b"README.md") - 62
+    second = 1_000_000_000
+    times = (*divmod(status.st_ctime_ns, second), *divmod(status.st_mtime_ns, second))
+    data[begin : begin + 16] = struct.pack(">4I", *times)
+    index.write_bytes(data)
+    os.utime(index, ns=(status.st_mtime_ns, status.st_mtime_ns))
     assert not looks_unchanged(tree)
 
 

@@ -13,7 +13,12 @@ from orchestrator.engine.begin import begin, open_trees
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.lease import owned
 from orchestrator.engine.plan import load_plan
+from orchestrator.engine.retention.clock import read_clock
 from orchestrator.engine.retention.hold import holding
+from orchestrator.engine.retention.outcome import Outcome
+from orchestrator.engine.retention.policy import policy_of
+from orchestrator.engine.retention.worktrees import expired_worktrees, remove_worktrees
+from orchestrator.engine.rollback import roll_back
 from orchestrator.git import tree_lock
 from tests.orchestrator.engine.retention.world import clean, ended, rescued, stands
 from tests.orchestrator.engine.running import wait_for
@@ -64,3 +69,15 @@ def test_a_pass_leaves_what_a_worker_has(world: World) -> None:
     os.waitpid(child, 0)
     assert clean(world).worktrees_removed == 1
     assert rescued(world, workflow_id) == workflow_id
+
+
+def test_what_has_moved_on_since_the_pass_looked_stays(world: World) -> None:
+    workflow_id = ended(world, ago=timedelta(days=30))
+    clock, _ = read_clock(world.engine.store)
+    rows = expired_worktrees(world.engine, clock, policy_of(world.engine.settings))
+    (checkpoint,) = world.engine.store.read(lambda reader: reader.checkpoints(workflow_id))
+    roll_back(world.engine, workflow_id=workflow_id, checkpoint_id=checkpoint.id)
+    outcome = Outcome()
+    remove_worktrees(world.engine, rows, reason="expired", outcome=outcome)
+    assert (outcome.worktrees_removed, outcome.problems) == (0, [])
+    assert stands(world, workflow_id)
