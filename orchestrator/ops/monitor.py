@@ -10,16 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.domain.errors import StoreError
 from orchestrator.observe.log import get_logger
 from orchestrator.ops.health import Health, Outcome
 from orchestrator.ops.probe import Probe
-from orchestrator.ops.usage import bytes_below
 from orchestrator.settings import Settings
-from orchestrator.store import Store
 
 _log = get_logger(__name__)
-# RET-4: a walk through all WorkTrees reads a lot; their size changes slowly.
-MEASURE_EVERY_S = 300.0
+FORGET_EVERY_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +35,13 @@ class Seen:
 class Monitor:
     """Runs in a thread of the operations server; what it saw is read by any other."""
 
-    def __init__(self, settings: Settings, store: Store, health: Health, *, hourly: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, health: Health, *, hourly: Callable[[], None]) -> None:
         self._settings = settings
-        self._store = store
         self._health = health
         self._forget = hourly
-        self._measured_at = float("-inf")
+        self._forgot_at = float("-inf")
         self._roots = {"worktree": settings.worktree_root_path, "workflow": settings.workflow_root_path}
         self._free = {name: Probe(f"disk-{name}", _free_of(path)) for name, path in self._roots.items()}
-        self._usage = Probe("disk-usage", self._measure)
         self.seen: Mapping[str, Seen] = {}
         self.free_bytes: Mapping[str, int] = {}
 
@@ -62,10 +58,9 @@ class Monitor:
         self.free_bytes = {
             root: free for root, probe in self._free.items() if (free := _within(probe, seconds=1.0)) is not None
         }
-        if time.monotonic() - self._measured_at > MEASURE_EVERY_S:
-            self._measured_at = time.monotonic()
-            # Not waited for: it takes as long as there are files.
-            self._usage.start()
+        if time.monotonic() - self._forgot_at > FORGET_EVERY_S:
+            self._forgot_at = time.monotonic()
+            self._forget_old()
 
     def _note(self, outcomes: list[Outcome]) -> None:
         before = self.seen
@@ -80,13 +75,11 @@ class Monitor:
             elif one.up and not was_up:
                 _log.info("DependencyUp", message=f"{one.name} answers again", dependency=one.name)
 
-    def _measure(self) -> None:
+    def _forget_old(self) -> None:
         try:
-            size = bytes_below(self._settings.worktree_root_path)
-            self._store.write(lambda tx: tx.set_gauge("worktree_disk_usage_bytes", size))
             self._forget()
-        except Exception as error:  # noqa: BLE001 — the next round tries again; the checks say what is wrong
-            _log.warning("DiskNotMeasured", message=str(error))
+        except StoreError as error:
+            _log.warning("OldRowsKept", message=f"for another hour: {error}")
 
 
 def _free_of(path: Path) -> Callable[[], int]:

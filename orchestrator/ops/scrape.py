@@ -192,6 +192,7 @@ def _of_states(states: StateCounts) -> dict[str, dict[tuple[str, ...], float]]:
         "workflow_concurrent_running": {(): states.workflows[WorkflowStatus.RUNNING]},
         "agent_concurrent_count": {(): states.agents},
         "worktree_active_count": {(): states.worktrees},
+        "worktree_disk_usage_bytes": {(): states.worktree_bytes},
         "report_file_count": {(): states.reports},
         "report_disk_usage_bytes": {(): states.report_bytes},
         "workspace_active_count": {(): states.workspaces},

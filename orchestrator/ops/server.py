@@ -45,7 +45,7 @@ def application(
     started = time.monotonic()
     connections = Connections(connect_mcp, store)
     health_of_all = Health(checks(settings, store, bus, connections.connect), informing=informing(settings))
-    monitor = Monitor(settings, store, health_of_all, hourly=lambda: store.write(_forget))
+    monitor = Monitor(settings, health_of_all, hourly=lambda: store.write(_forget))
     scrape = Scrape(store, lambda database_up: live_values(store, bus, monitor, connections, database_up=database_up))
 
     async def health(request: Request) -> JSONResponse:

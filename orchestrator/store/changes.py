@@ -54,10 +54,6 @@ class Changes(Reader):
         """Add to the metrics what no event tells of; kept with the rest of the transaction, or not at all."""
         self._measures.extend(measures)
 
-    def set_gauge(self, name: str, value: float) -> None:
-        """Keep what a gauge without labels was measured at."""
-        metrics.put(self._connection, name, value)
-
     def write_measures(self) -> None:
         """Write what the events of this transaction count, and what was added: once, at its end.
 

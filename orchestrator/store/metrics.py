@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from orchestrator.domain.counted import ERRORS, QUERIES
 from orchestrator.domain.measures import Measure, minute_cell, totals
 from orchestrator.domain.states import WorkflowStatus, WorkStatus
-from orchestrator.store.tables import checkpoints, events, metrics, reports, workflows, works, worktrees
+from orchestrator.store.tables import archives, checkpoints, events, metrics, reports, workflows, works, worktrees
 
 _WINDOW = timedelta(hours=1)
 _ENDED_WITHIN = timedelta(hours=24)
@@ -28,10 +28,6 @@ _PUT: dict[str, sqlite.Insert | postgresql.Insert] = {
 }
 _ADD = {
     name: put.on_conflict_do_update(index_elements=_KEY, set_={"value": metrics.c.value + put.excluded.value})
-    for name, put in _PUT.items()
-}
-_SET = {
-    name: put.on_conflict_do_update(index_elements=_KEY, set_={"value": put.excluded.value})
     for name, put in _PUT.items()
 }
 
@@ -53,7 +49,8 @@ class StateCounts:
     Attributes:
         ended: Workflows that ended in the last 24 hours, `completed` those of them that are COMPLETED.
         agents: Works whose agent runs.
-        report_bytes: of all Reports together.
+        worktree_bytes: of those that stand, as last measured.
+        reports: those that are not archived; `report_bytes` is theirs and the archives'.
         workspaces: WorkSpaces that stand: of Works that were started, of Workflows that are neither COMPLETED nor
             CANCELLED.
     """
@@ -63,6 +60,7 @@ class StateCounts:
     completed: int
     agents: int
     worktrees: int
+    worktree_bytes: int
     reports: int
     report_bytes: int
     workspaces: int
@@ -76,12 +74,6 @@ def add(connection: Connection, measures: Iterable[Measure]) -> None:
     rows = [{"name": one.name, "labels": one.labels, "cell": one.cell, "value": one.by} for one in totals(measures)]
     if rows:
         connection.execute(_ADD[connection.dialect.name], rows)
-
-
-def put(connection: Connection, name: str, value: float) -> None:
-    """Store what a gauge without labels was measured at."""
-    row = {"name": name, "labels": "[]", "cell": "", "value": value}
-    connection.execute(_SET[connection.dialect.name], row)
 
 
 def forget_minutes(connection: Connection, now: datetime) -> None:
@@ -106,7 +98,11 @@ def count_states(connection: Connection, now: datetime) -> StateCounts:
     stands = workflows.c.status.not_in([WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED])
     by_status = select(workflows.c.status, func.count()).group_by(workflows.c.status)
     found = {status: number for status, number in connection.execute(by_status)}
-    files, size = connection.execute(select(func.count(), func.sum(reports.c.bytes)).select_from(reports)).one()
+    archived = select(archives.c.workflow_id).where(archives.c.restored_at.is_(None))
+    kept = reports.c.workflow_id.not_in(archived)
+    files, size = connection.execute(select(func.count(), func.sum(reports.c.bytes)).where(kept)).one()
+    packed = connection.scalar(select(func.sum(archives.c.bytes)))
+    standing = worktrees.c.removed_at.is_(None)
 
     def rows(table: Table, *where: ColumnElement[bool]) -> int:
         return connection.execute(select(func.count()).select_from(table).where(*where)).scalar_one()
@@ -116,9 +112,10 @@ def count_states(connection: Connection, now: datetime) -> StateCounts:
         ended=rows(workflows, ended),
         completed=rows(workflows, ended, workflows.c.status == WorkflowStatus.COMPLETED),
         agents=rows(works, works.c.status == WorkStatus.RUNNING),
-        worktrees=rows(worktrees, worktrees.c.removed_at.is_(None)),
+        worktrees=rows(worktrees, standing),
+        worktree_bytes=int(connection.scalar(select(func.sum(worktrees.c.bytes)).where(standing)) or 0),
         reports=files,
-        report_bytes=int(size or 0),
+        report_bytes=int(size or 0) + int(packed or 0),
         workspaces=rows(works, works.c.attempt > 0, works.c.workflow_id.in_(select(workflows.c.id).where(stands))),
         checkpoints=rows(checkpoints),
         invalid_checkpoints=rows(checkpoints, checkpoints.c.invalidated_at.is_not(None)),
