@@ -15,7 +15,7 @@ from orchestrator.engine.specs import load_specs, spec_folders
 from orchestrator.mcp.registry import registered_servers
 from orchestrator.spec.model import TriggerSpec
 from orchestrator.store import Reader
-from orchestrator.store.rows import FiringRow
+from orchestrator.store.firing_rows import FiringRow
 
 
 @click.command("triggers")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from orchestrator.domain.firing import FiringStatus, Overlap
 from orchestrator.store import Store, Transaction
-from orchestrator.store.rows import FiringRow, WorkflowRow
+from orchestrator.store.firing_rows import FiringRow
+from orchestrator.store.rows import WorkflowRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,8 @@ from orchestrator.spec.model import PublishSpec
 from orchestrator.spec.resolve import Plan
 from orchestrator.spec.variables import substitute
 from orchestrator.store import Reader, Store
-from orchestrator.store.rows import PublicationRow, WorkflowRow, WorkTreeRow
+from orchestrator.store.firing_rows import PublicationRow
+from orchestrator.store.rows import WorkflowRow, WorkTreeRow
 
 _log = get_logger(__name__)
 _AFTER_ALL = 1_000_000

@@ -10,7 +10,7 @@ from orchestrator.engine.triggers import of_event
 from orchestrator.observe.log import get_logger
 from orchestrator.spec.model import TriggerSpec
 from orchestrator.store import Store, Transaction
-from orchestrator.store.rows import FiringRow
+from orchestrator.store.firing_rows import FiringRow
 
 _log = get_logger(__name__)
 

@@ -11,7 +11,7 @@ from orchestrator.domain.events import Event
 from orchestrator.observe.log import mask_text
 from orchestrator.spec.model import TriggerSpec, WorkflowSpec
 from orchestrator.spec.payload import inputs_of
-from orchestrator.store.rows import NewFiring
+from orchestrator.store.firing_rows import NewFiring
 
 # Workflows that start each other in a circle would never end, and each costs an agent.
 MAX_DEPTH = 10

@@ -21,7 +21,7 @@ from orchestrator.engine.launches import Launch, next_launches
 from orchestrator.observe.log import get_logger, mask_text
 from orchestrator.ops import graphql
 from orchestrator.store import Store
-from orchestrator.store.rows import FiringRow
+from orchestrator.store.firing_rows import FiringRow
 
 _log = get_logger(__name__)
 # Without a word from whoever fired: another process did, or one that waited may go.

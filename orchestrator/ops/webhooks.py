@@ -24,7 +24,7 @@ from orchestrator.observe.log import get_logger
 from orchestrator.ops.signatures import Sender, authenticate
 from orchestrator.settings import Settings
 from orchestrator.store import Store, Transaction
-from orchestrator.store.rows import FiringRow, NewFiring
+from orchestrator.store.firing_rows import FiringRow, NewFiring
 
 _log = get_logger(__name__)
 # GitHub sends 25 MB at most and nearly always less than this; what is larger cannot be an issue or a push.

@@ -10,8 +10,8 @@ from sqlalchemy import delete, or_, select, update
 from orchestrator.domain import ids
 from orchestrator.domain.events import Event
 from orchestrator.store.changes import Changes
+from orchestrator.store.firing_rows import DeadLetterRow
 from orchestrator.store.reader import columns_of
-from orchestrator.store.rows import DeadLetterRow
 from orchestrator.store.tables import dead_letters, events
 
 # A relay that dies with one in hand holds it up this long.

@@ -12,7 +12,7 @@ from orchestrator.domain import ids
 from orchestrator.domain.errors import WrongState
 from orchestrator.domain.firing import FiringStatus
 from orchestrator.store.changes import Changes
-from orchestrator.store.rows import FiringRow, NewFiring, PublicationRow
+from orchestrator.store.firing_rows import FiringRow, NewFiring, PublicationRow
 from orchestrator.store.tables import deliveries, firings, publications
 
 # A launch that was not heard of for so long is tried again; should both arrive, the coordinator refuses the second.

@@ -19,13 +19,11 @@ from orchestrator.domain.events import Event
 from orchestrator.domain.firing import FiringStatus
 from orchestrator.domain.states import PauseReason, RequestKind, WorkflowStatus
 from orchestrator.store import metrics
+from orchestrator.store.firing_rows import DeadLetterRow, FiringRow, PublicationRow
 from orchestrator.store.retention_queries import RetentionQueries
 from orchestrator.store.rows import (
-    DeadLetterRow,
-    FiringRow,
     Holder,
     LeaseRow,
-    PublicationRow,
     ReportRow,
     RequestRow,
     RunWorkerRow,

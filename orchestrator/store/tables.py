@@ -289,7 +289,7 @@ class RunWorkerColumns(TypedColumns):
 
 
 class DeadLetterColumns(TypedColumns):
-    """An event that a handler failed to handle for good; see `rows.DeadLetterRow`."""
+    """An event that a handler failed to handle for good; see `firing_rows.DeadLetterRow`."""
 
     id: Named[str] = Column(primary_key=True)
     handler: Named[str]
@@ -312,7 +312,7 @@ class DeliveryColumns(TypedColumns):
 
 
 class PublicationColumns(TypedColumns):
-    """See `rows.PublicationRow`."""
+    """See `firing_rows.PublicationRow`."""
 
     workflow_id: Named[str] = Column(ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True)
     git: Named[str] = Column(primary_key=True)
@@ -325,7 +325,7 @@ class PublicationColumns(TypedColumns):
 
 
 class FiringColumns(TypedColumns):
-    """See `rows.FiringRow`."""
+    """See `firing_rows.FiringRow`."""
 
     id: Named[str] = Column(primary_key=True)
     workflow: Named[str]

@@ -11,7 +11,7 @@ from orchestrator.domain.events import EventType
 from orchestrator.domain.firing import FiringStatus, Overlap
 from orchestrator.domain.ids import workflow_id_of_run
 from orchestrator.domain.states import WorkflowStatus
-from orchestrator.store.rows import NewFiring
+from orchestrator.store.firing_rows import NewFiring
 from tests.orchestrator_defs.world import World
 
 INPUTS = {"focus": "handlers"}

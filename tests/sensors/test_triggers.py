@@ -20,7 +20,7 @@ from orchestrator.engine.specs import Specs
 from orchestrator.engine.trigger_handler import TriggerHandler
 from orchestrator.events import Relay
 from orchestrator.spec.load import LoadedSpec
-from orchestrator.store.rows import FiringRow, NewFiring
+from orchestrator.store.firing_rows import FiringRow, NewFiring
 from resources.engine import EngineResource
 from resources.git import GitResource
 from schedules.triggers import trigger_schedules
