@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-
 import pytest
 
-from orchestrator.agents.sandbox import find_sandbox
 from orchestrator.agents.start import start_agent
 from orchestrator.domain.errors import AgentRefused
 from tests.agents_real.conftest import Starts
 from tests.agents_real.drivers import Driver
 from tests.orchestrator.agents.world import World
-from tests.parts.bubblewrap import bubblewrap_folder
+from tests.parts.bubblewrap import bubblewrap
 
-
-@pytest.fixture(autouse=True)
-def bubblewrap(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    folder = bubblewrap_folder()
-    if folder is None or sys.platform != "linux":
-        pytest.skip("no bubblewrap here, and apt-get cannot bring one")
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    find_sandbox.cache_clear()
-    if find_sandbox() is None:
-        pytest.skip("this machine allows no user namespaces")
-    yield
-    find_sandbox.cache_clear()
+__all__ = ["bubblewrap"]
+pytestmark = pytest.mark.usefixtures("bubblewrap")
 
 
 def test_works_in_its_trees_and_sees_nothing_else(world: World, driver: Driver, start: Starts) -> None:

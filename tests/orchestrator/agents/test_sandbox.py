@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,20 +16,9 @@ from orchestrator.agents.session import AgentStart
 from orchestrator.agents.start import start_agent
 from orchestrator.domain.errors import AgentCrashed, AgentRefused, AgentUnavailable
 from tests.orchestrator.agents.world import World
-from tests.parts.bubblewrap import bubblewrap_folder
+from tests.parts.bubblewrap import bubblewrap
 
-
-@pytest.fixture
-def bubblewrap(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    folder = bubblewrap_folder()
-    if folder is None or sys.platform != "linux":
-        pytest.skip("no bubblewrap here, and apt-get cannot bring one")
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    find_sandbox.cache_clear()
-    if find_sandbox() is None:
-        pytest.skip("this machine allows no user namespaces")
-    yield
-    find_sandbox.cache_clear()
+__all__ = ["bubblewrap"]
 
 
 @pytest.fixture
