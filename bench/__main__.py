@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 
-from bench import health, launch, masking, memory, observability, overhead, pause, scrape, task, worktree
+from bench import health, launch, masking, memory, observability, overhead, pause, retention, scrape, task, worktree
 from bench import help as help_
 
 FIGURES = (overhead, worktree, memory, help_, task, pause, observability, scrape, health, masking)
@@ -15,7 +16,7 @@ def main() -> None:
     for module in FIGURES:
         sys.stdout.write(f"{module.measure().line()}\n")
         sys.stdout.flush()
-    for figure in launch.measures():
+    for figure in chain(launch.measures(), retention.measures()):
         sys.stdout.write(f"{figure.line()}\n")
         sys.stdout.flush()
 
