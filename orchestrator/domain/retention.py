@@ -79,8 +79,10 @@ class Clock:
 
     def age(self, moment: datetime) -> timedelta:
         """How long ago that was, never longer than it really is: what a leap added is taken off again."""
-        added = sum(leap.by_s for leap in self.leaps if moment < leap.seen_at)
-        return self.now - moment - timedelta(seconds=max(0.0, added))
+        # Leaps back are not set against those forward: after one, a moment that came later may read as earlier, and
+        # nobody can tell which of the two came first.
+        added = sum(leap.by_s for leap in self.leaps if leap.by_s > 0 and moment < leap.seen_at)
+        return self.now - moment - timedelta(seconds=added)
 
     def is_over(self, moment: datetime, keep: timedelta) -> bool:
         """Whether what is kept from that moment on has had its time."""

@@ -152,7 +152,7 @@ def test_dagsters_own_client_launches_and_watches_as_the_documents_say(system: S
     from dagster_graphql import DagsterGraphQLClient
 
     client = DagsterGraphQLClient("127.0.0.1", port_number=system.ui_port)
-    run_id = client.submit_job_execution("first", run_config={"text": "by the client"})
+    run_id = client.submit_job_execution("third", run_config={"text": "by the client"})
 
     assert system.await_end(run_id)["status"] == "SUCCESS"
     assert client.get_run_status(run_id).value == "SUCCESS"

@@ -76,7 +76,10 @@ def test_a_missing_directory_is_named(world: World) -> None:
 
 
 def test_an_interrupt_leaves_nothing(world: World) -> None:
+    # A shell that started these tests in the background has SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with world.nothing_left():
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
         with pytest.raises(KeyboardInterrupt):
             run(world, "setsid sleep 600 & sleep 600")
+    signal.signal(signal.SIGINT, before)

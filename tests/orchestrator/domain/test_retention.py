@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.domain.retention import Clock, DiskLevel, Leap, Policy, Reading, disk_level, leap_between
@@ -55,6 +55,7 @@ def test_a_little_drift_and_another_boot_are_no_leap() -> None:
     assert leap_between(before, Reading(database=NOON + timedelta(days=3), boot="b", monotonic_s=5)) is None
 
 
+@example(steps=[(0, -48), (0, -5), (0, 48)], born=1)
 @given(
     steps=st.lists(
         st.tuples(st.integers(0, 72), st.sampled_from([0, 0, 0, 48, -48, 5, -5, 500])), min_size=1, max_size=12
